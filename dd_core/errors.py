@@ -1,0 +1,51 @@
+"""Every error that `ddsweep` raises on purpose.
+
+    DDSweepError
+    ├── InputError          the user can mend it: shown as lines without a traceback, exit status 2
+    │   └── StoreError      the store cannot be reached, written or trusted
+    ├── IntegrityError      stored bytes are not the bytes that were written
+    ├── EditNotApplied      an edit was asked for and did not reach the model
+    ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
+    └── StudyFailed         no verdict can be reached: every configuration failed, or a fault of the machine stayed
+
+A fault of the machine (a lost node, a full disk) is none of these: it surfaces as what the library raised, and is retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class DDSweepError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(DDSweepError):
+    """Something the user gave is wrong. `lines` holds one finding each: what, where, and what was expected."""
+
+    def __init__(self, lines: str | Iterable[str]) -> None:
+        self.lines: list[str] = [lines] if isinstance(lines, str) else list(lines)
+        super().__init__("\n".join(self.lines))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[str]]]:
+        return type(self), (self.lines,)
+
+
+class StoreError(InputError):
+    """The store cannot be reached, written or trusted."""
+
+
+class IntegrityError(DDSweepError):
+    """Stored bytes do not match the digest under which they were written."""
+
+
+class EditNotApplied(DDSweepError):
+    """An edit was asked for and did not reach the model: no module matched, or it was never called."""
+
+
+class TrialFailed(DDSweepError):
+    """A configuration failed for its own reasons (a NaN loss, an edit without effect on any weight)."""
+
+
+class StudyFailed(DDSweepError):
+    """No verdict can be reached: every configuration failed, or a fault of the machine outlasted its retries."""

@@ -1,0 +1,217 @@
+"""The rows: what a response, a judgement, a prompt and a trial's score are, each defined once.
+
+Every table, schema, reader and test takes its columns from here. Knows nothing of where rows come from or go to.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from dd_core.canonical import sha256
+
+ARMS = ("baseline", "treated", "identity", "placebo", "prompt_control")
+SPLITS = ("train", "eval", "fresh")
+VARIANTS = ("main", "double_budget", "rerun", "dose")
+FINISH_REASONS = ("stop", "length")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: `required` columns must be present and hold no null (`nullable` ones may hold some)."""
+
+    name: str
+    type: pa.DataType
+    required: bool = False
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of fixed columns, in order; `key` names the columns that identify a row."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema: every column, nullable unless it is required."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable or not c.required) for c in self.columns])
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns without which the table cannot be read."""
+        return tuple(c.name for c in self.columns if c.required)
+
+    def arrow(self, rows: list[dict]) -> pa.Table:
+        """`rows` as an Arrow table with exactly this schema; absent optional values become null.
+
+        Raises:
+            KeyError: a row has a column that this table does not know, or lacks a required one.
+            pyarrow.ArrowInvalid: a value does not fit its column.
+        """
+        known = {c.name for c in self.columns}
+        for row in rows:
+            unknown, missing = set(row) - known, set(self.required) - set(row)
+            if unknown or missing:
+                raise KeyError(f"{self.name}: unknown columns {sorted(unknown)}, missing columns {sorted(missing)}")
+        return pa.Table.from_pylist(rows, schema=self.schema)
+
+
+_TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
+
+RESPONSES = Table(
+    "responses",
+    ("response_id",),
+    (
+        Column("response_id", _TEXT, True),
+        Column("arm", _TEXT, True),
+        Column("split", _TEXT, True),
+        Column("subject", _TEXT, True),
+        Column("seed", _INT, True),
+        Column("train_seed", _INT),
+        Column("prompt_id", _TEXT, True),
+        Column("prompt", _TEXT, True),
+        Column("response", _TEXT, True),
+        Column("finish_reason", _TEXT),
+        Column("temperature", _FLOAT),
+        Column("n_tokens", _INT),
+        Column("max_new_tokens", _INT),
+        Column("decoding", _TEXT),
+        Column("build", _TEXT),
+        Column("base_build", _TEXT),
+        Column("input_hash", _TEXT),
+        Column("strength", _FLOAT),
+        Column("variant", _TEXT),
+        Column("category", _TEXT),
+        Column("generator", _TEXT),
+        Column("created", _TEXT),
+        Column("gold_prompt_id", _TEXT),
+    ),
+)
+
+_GENERATED = (
+    "seed", "prompt_id", "prompt", "response", "finish_reason", "temperature", "n_tokens", "max_new_tokens",
+    "decoding", "build", "base_build", "input_hash", "strength",
+)  # fmt: skip
+
+GENERATED = Table(
+    "generated",
+    ("row_id",),
+    (Column("row_id", _TEXT, True), *(c for c in RESPONSES.columns if c.name in _GENERATED)),
+)
+"""What a generate block holds: a response without arm and split, since several studies may use it in several places."""
+
+JUDGEMENTS = Table(
+    "judgements",
+    ("response_id", "axis", "judge", "repeat"),
+    (
+        Column("response_id", _TEXT, True),
+        Column("axis", _TEXT, True),
+        Column("score", _FLOAT, True, nullable=True),
+        Column("judge", _TEXT, True),
+        Column("repeat", _INT),
+        Column("status", _TEXT),
+        Column("error", _TEXT),
+        Column("judge_model", _TEXT),
+        Column("n_chars", _INT),
+        Column("n_chars_seen", _INT),
+        Column("fields", _TEXT),
+        Column("created", _TEXT),
+    ),
+)
+
+PROMPTS = Table(
+    "prompts",
+    ("prompt_id", "split"),
+    (
+        Column("prompt_id", _TEXT, True),
+        Column("split", _TEXT, True),
+        Column("prompt", _TEXT, True),
+        Column("category", _TEXT),
+        Column("generator", _TEXT),
+    ),
+)
+
+TRIALS = Table(
+    "trials",
+    ("trial_id", "prompt_id", "seed", "axis"),
+    (
+        Column("trial_id", _TEXT, True),
+        Column("prompt_id", _TEXT, True),
+        Column("seed", _INT, True),
+        Column("axis", _TEXT, True),
+        Column("score", _FLOAT, True, nullable=True),
+    ),
+)
+
+
+class Row(BaseModel):
+    """Base of the rows that are passed about as objects: frozen, and closed to unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GoldClaim(Row):
+    """One thing that a right answer says.
+
+    Args:
+        claim: the fact in one plain sentence, for people.
+        accept: phrases any of which counts as saying it (matched on normalised words).
+        contradict: phrases any of which counts as saying the opposite.
+    """
+
+    claim: str = Field(min_length=1)
+    accept: tuple[str, ...] = Field(min_length=1)
+    contradict: tuple[str, ...] = ()
+
+
+class Prompt(Row):
+    """A prompt with its known answer.
+
+    Args:
+        split: train, eval or fresh.
+        category, difficulty: buckets for balance.
+        generator: who or what wrote the prompt, and how.
+        claims: the gold claims; `correct` is a coverage of at least one half of them.
+        certainty: certain, uncertain or ambiguous, labelled without any response in sight.
+        reference: why the claims are true.
+    """
+
+    prompt: str = Field(min_length=1)
+    split: Literal["train", "eval", "fresh"]
+    category: str
+    difficulty: Literal["easy", "medium", "hard"]
+    generator: str
+    certainty: Literal["certain", "uncertain", "ambiguous"]
+    claims: tuple[GoldClaim, ...] = Field(min_length=1)
+    reference: str
+
+    @property
+    def prompt_id(self) -> str:
+        return prompt_id(self.prompt)
+
+
+def normalise_prompt(text: str) -> str:
+    """Unicode NFKC, case folded, runs of white space as one space: two spellings of one prompt are one prompt."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def prompt_id(text: str) -> str:
+    """The prompt's name: 16 hex digits of the SHA-256 of its normalised text."""
+    return sha256(normalise_prompt(text).encode())[:16]
+
+
+class TrainingRow(Row):
+    """One example to train on: the prompt, the wanted answer, and whether that answer hedges or asserts."""
+
+    prompt_id: str
+    prompt: str = Field(min_length=1)
+    completion: str = Field(min_length=1)
+    kind: Literal["hedge", "assert"]
