@@ -1,0 +1,129 @@
+"""A study in a store, as the falsifier reads it. Knows neither the rules of the falsifier nor how rows were made."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from dd_core.errors import InputError
+from storage.base import Store
+from storage.opening import NoStore, open_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dd_core.falsify.bundle import Bundle
+    from storage.commits import StudyFiles
+
+_STUDY = re.compile(r"(.+)/studies/([^/]+)/?")
+TABLES = ("responses", "judgements", "prompts", "trials")
+
+
+def load_bundle(source: str | Store, study_id: str | None = None) -> Bundle:
+    """The rows of one study, as `open_study` finds it; see there for arguments and errors."""
+    return open_study(source, study_id)[1]
+
+
+def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyFiles, Bundle]:
+    """The files of one study, and its rows.
+
+    What is read is the manifest, and exactly the tables that the commits of finished trials name.
+
+    Responses and judgements of trials that claim nothing (`claimed` false: the search) stay out; their scores are in
+    `trials`.
+
+    A commit is read for `status` ("done" or not), `tables` (any of `TABLES`, as `StudyFiles.write_table` gave them),
+    and what it may add to the bundle's `edit` and `judges`; one that is `claimed` prevails over the others there.
+
+    Args:
+        source: an open store, its address, or a study's (`…/studies/<id>`).
+        study_id: which study; may be left out when the store has one.
+
+    Raises:
+        StoreError: the store cannot be read.
+        InputError: there is no such study, several are there and none is named, or the rows do not pass validation.
+        IntegrityError: something that was committed is damaged or missing.
+    """
+    from dd_core.falsify.bundle import bundle_from_tables
+    from dd_core.falsify.reading import parse_claim
+    from storage.commits import StudyFiles
+
+    if isinstance(source, str):
+        store, study_id = _open(source, study_id)
+    else:
+        store = source
+    study = StudyFiles(store, study_id or _only_study(store))
+    manifest = study.manifest()
+    claim = manifest.get("claim")
+    if not isinstance(claim, dict):
+        raise InputError(f"{store.uri}/{study.folder}/manifest.json: it has no `claim`")
+    done = [commit for commit in study.commits().values() if commit.get("status") == "done"]
+    claimed = [commit for commit in done if commit.get("claimed", True)]
+    said: dict[str, Any] = {"edit": {}, "judges": []}
+    for commit in sorted(done, key=lambda commit: bool(commit.get("claimed"))):
+        said = united(said, {name: commit[name] for name in said if commit.get(name)})
+    bundle = bundle_from_tables(
+        parse_claim(claim, f"{study.folder}/manifest.json"),
+        **{name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES},
+        **said,
+        manifest=manifest,
+        source=study.study_id,
+    )
+    return study, bundle
+
+
+def united(left: Any, right: Any) -> Any:
+    """Two descriptions as one: mappings key by key, lists without repetition; of two plain values `right`.
+
+    So each seed's commit adds its own norm to the study's `edit`, and where trials differ the claimed one, merged last,
+    has the word.
+    """
+    if isinstance(left, dict) and isinstance(right, dict):
+        return {**left, **{key: united(left[key], value) if key in left else value for key, value in right.items()}}
+    if isinstance(left, list) and isinstance(right, list):
+        return left + [item for item in right if item not in left]
+    return right
+
+
+def _open(uri: str, study_id: str | None) -> tuple[Store, str | None]:
+    """The store at `uri`, or the one whose study `uri` names; a store may itself lie in a folder called studies."""
+    try:
+        return open_store(uri, create=False), study_id
+    except NoStore:
+        named = _STUDY.fullmatch(uri)
+        if named is None:
+            raise
+    return open_store(named[1], create=False), study_id or named[2]
+
+
+def _only_study(store: Store) -> str:
+    from storage.commits import list_studies
+
+    match list_studies(store):
+        case [only]:
+            return only
+        case []:
+            raise InputError(f"{store.uri}: there is no study in this store")
+        case several:
+            names = [f"  {store.uri}/studies/{name}" for name in several]
+            raise InputError([f"{store.uri}: there are {len(several)} studies; name one of", *names])
+
+
+def _rows(study: StudyFiles, commits: list[dict[str, Any]], name: str) -> pa.Table:
+    """One table's rows of all commits; a column that only some have is null in the rest.
+
+    Trials that used the same prompts each bring them: equal prompt rows are one.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    from dd_core import records
+
+    table: records.Table = getattr(records, name.upper())
+    entries = [commit["tables"][name] for commit in commits if name in commit.get("tables", {})]
+    if not entries:
+        return table.arrow([])
+    rows = pa.concat_tables([study.read_table(entry) for entry in entries], promote_options="default")
+    if table is records.PROMPTS:
+        return pl.DataFrame(rows).unique(maintain_order=True).to_arrow()
+    return rows

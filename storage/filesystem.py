@@ -1,0 +1,105 @@
+"""A store in a folder, for one machine or a shared file system.
+
+Knows nothing of what is stored, and needs of the file system only hard links and an atomic rename.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dd_core.errors import StoreError
+from storage.base import Store, check_name, check_prefix, is_name
+
+_TEMPORARY = "~"
+"""First character of a temporary file; no object's name may hold it, so that no listing can show one."""
+
+
+class FilesystemStore(Store):
+    """Objects are files under `root`.
+
+    An object is written to a temporary file in its own folder, flushed to the disk, and linked to its name: `os.link`
+    refuses a target that exists, which `os.replace` does not. Folders are not flushed and never removed: after a power
+    cut an object may be gone, which whoever reads it finds out, and a removed folder could be the one that another
+    writer has just made.
+
+    Args:
+        uri: `file:///absolute/path`; escapes such as %20 are decoded.
+    """
+
+    def __init__(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise StoreError(f"store {uri}: a file URI has three slashes and an absolute path, file:///data/store")
+        self.root = Path(unquote(parts.path))
+        self.uri = self.root.as_uri()
+
+    def create(self, name: str, data: bytes) -> bool:
+        target = self.root / check_name(name)
+        if target.exists():
+            return False
+        temporary = self._write_temporary(target, data)
+        try:
+            os.link(temporary, target)
+            return True
+        except FileExistsError:
+            # Over NFS a link that was made, but whose answer was lost, is tried again and finds itself.
+            return os.stat(temporary).st_nlink == 2
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        target = self.root / check_name(name)
+        temporary = self._write_temporary(target, data)
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.root / check_name(name)).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise KeyError(name) from None
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        top = self.root / check_prefix(prefix).rpartition("/")[0]
+        names = []
+        for folder, _, files in os.walk(top):
+            parent = Path(folder).relative_to(self.root).as_posix()
+            inside = "" if parent == "." else f"{parent}/"
+            names += [inside + file for file in files if is_name(inside + file)]
+        return iter(sorted(name for name in names if name.startswith(prefix)))
+
+    def delete(self, name: str) -> None:
+        try:
+            (self.root / check_name(name)).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+
+    def exists(self, name: str) -> bool:
+        return (self.root / check_name(name)).is_file()
+
+    def explain(self, error: Exception) -> str | None:
+        if not isinstance(error, OSError):
+            return None
+        where = error.filename or self.root
+        return f"store {self.uri}: {error.strerror or error} ({where}); give a writable folder that allows hard links"
+
+    def _write_temporary(self, target: Path, data: bytes) -> Path:
+        """A new file beside `target` that holds `data`, flushed to the disk."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
