@@ -1,0 +1,98 @@
+"""The pool on a real local Ray: blocks come back whole, also when a replica is killed in the middle of one."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+import ray
+
+from dd_core.errors import InputError
+from dd_core.records import GoldClaim
+from judges import JudgeRow, make_judge
+from judges.pool import PoolClient, start_pool, stop_pool
+
+NAMES = ("checklist", "delivery")
+CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[PoolClient]:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        start_pool(NAMES, replicas=1)
+        yield PoolClient(NAMES)
+        stop_pool()
+    finally:
+        ray.shutdown()
+
+
+def rows(n: int, padding: int = 0) -> list[JudgeRow]:
+    filler = "It has many bridges. " * padding
+    return [JudgeRow(f"r{i}", "p", "Capital of France?", f"{filler}Paris, {i}.", (CLAIM,)) for i in range(n)]
+
+
+def replica() -> psutil.Process:
+    found = [p for p in psutil.Process().children(recursive=True) if "ServeReplica" in " ".join(p.cmdline())]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_pool_says_what_the_judges_say_here(pool: PoolClient) -> None:
+    for name in NAMES:
+        assert pool.score(name, rows(5)) == make_judge(name).score(rows(5))
+
+
+def test_more_rows_than_a_call_carries_come_back_in_order(pool: PoolClient) -> None:
+    answers = pool.score("delivery", rows(150))
+    assert [answer["response_id"] for answer in answers] == [f"r{i}" for i in range(150)]
+
+
+def test_a_row_that_cannot_be_judged_comes_back_as_an_error(pool: PoolClient) -> None:
+    bad, good = pool.score("delivery", [JudgeRow("empty", "p", "Why?", ""), JudgeRow("full", "p", "Why?", "Because.")])
+    assert (bad["status"], bad["score"]) == ("error", None)
+    assert (good["status"], good["score"]) == ("ok", 1.0)
+
+
+def test_a_client_works_after_pickling_and_inside_an_actor(pool: PoolClient) -> None:
+    class Trial:
+        def __init__(self, client: PoolClient) -> None:
+            self.client = client
+
+        def judge(self) -> list[dict]:
+            return self.client.score("checklist", rows(3))
+
+    assert pickle.loads(pickle.dumps(pool)).judge_names == NAMES
+    trial: Any = ray.remote(Trial).remote(pool)
+    assert ray.get(trial.judge.remote(), timeout=60) == make_judge("checklist").score(rows(3))
+    ray.kill(trial)
+
+
+def test_a_block_whose_replica_is_killed_comes_back_whole(pool: PoolClient) -> None:
+    long_rows = rows(64, padding=2000)
+    answers: list[dict] = []
+    caller = threading.Thread(target=lambda: answers.extend(pool.score("checklist", long_rows)))
+    victim = replica()
+    caller.start()
+    time.sleep(0.5)
+    assert caller.is_alive()
+    victim.kill()
+    caller.join(timeout=120)
+    assert [answer["response_id"] for answer in answers] == [f"r{i}" for i in range(64) for _ in range(2)]
+    assert all(answer["status"] == "ok" for answer in answers)
+    assert replica().pid != victim.pid
+
+
+def test_a_judge_that_the_client_was_not_made_for_is_refused(pool: PoolClient) -> None:
+    with pytest.raises(KeyError, match="other"):
+        pool.score("other", rows(1))
+
+
+def test_an_unknown_judge_is_refused_before_anything_starts() -> None:
+    with pytest.raises(InputError, match="no judge is called 'chekclist'"):
+        start_pool(["chekclist"])
