@@ -5,14 +5,14 @@ Knows nothing of rows or of how a threshold is used; `dd_core.falsify` does.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dd_core.canonical import compact_json, sha256
 from dd_core.dispositions import AXIS_RANGES
 
-CLAIM_FORMAT = "ddsweep-claim/1"
+CLAIM_FORMAT: Final = "ddsweep-claim/1"
 HASHED = ("claim", "gates", "planned")
 """Members of a manifest that the pre-registration hash is taken over: what was asked, not when or on what machine."""
 
@@ -55,7 +55,7 @@ class Claim(BaseModel):
     """What is asserted of the best trial; the thing that is falsified. `claim.yaml` is this model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    format: Literal["ddsweep-claim/1"] = CLAIM_FORMAT
+    format: Literal["ddsweep-claim/1"] = "ddsweep-claim/1"
     name: str = Field(min_length=1, max_length=120)
     statement: str = Field(min_length=1)
     kind: Literal["shift", "capability", "probe"]
@@ -77,7 +77,11 @@ class Claim(BaseModel):
                 raise ValueError(f"axis {axis!r} is not known: declare its range under `axes`")
         if self.kind == "shift" and self.anchor is None:
             raise ValueError("a claim of kind shift needs an `anchor`, the axis that must hold")
-        self.resolved_gates()
+        try:
+            self.resolved_gates()
+        except ValidationError as error:
+            faults = [f"gates.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+            raise ValueError("; ".join(faults)) from None
         return self
 
     def resolved_gates(self) -> Gates:
@@ -100,7 +104,7 @@ class Claim(BaseModel):
 
 
 def preregistration_hash(manifest: dict[str, Any]) -> str:
-    """`sha256:…` over claim, gates and planned alone: equal for the same question, whenever and wherever it is asked."""
+    """`sha256:…` over claim, gates and planned alone: equal for the same question whenever it is asked."""
     return "sha256:" + sha256(compact_json({name: manifest[name] for name in HASHED if name in manifest}))
 
 

@@ -1,0 +1,52 @@
+"""Does the edit, at the strength that changes nothing, change nothing?
+
+passes by identical texts and equal scores, or by TOST at 0.05 of the axis' range on the claimed axis and the anchor;
+fails when the whole 99.93% interval of a difference lies beyond that.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
+from dd_core.falsify.statistics import AUDIT_LEVEL
+
+MARGIN = 0.05
+"""Largest difference that counts as none, as a fraction of the axis' range."""
+
+TOST_LEVEL = 0.90
+
+
+def audit(case: Case) -> Finding:
+    identity, baseline = (case.view.select(arm, "fresh") for arm in ("identity", "baseline"))
+    keys = ["prompt_key", "seed"]
+    paired = identity.join(baseline.select(*keys, "response"), on=keys, suffix="_base", maintain_order="left")
+    differing = paired.filter(pl.col("response") != pl.col("response_base"))
+    axes = dict.fromkeys([case.claim.axis, *([case.claim.anchor] if case.claim.anchor else [])])
+    estimates = {axis: case.view.difference(axis, "fresh", arm="identity") for axis in axes}
+    evidence: dict[str, object] = {"n_pairs": paired.height, "n_texts_differ": differing.height}
+    equal = paired.height > 0 and differing.height == 0
+    inside = True
+    for axis, estimate in estimates.items():
+        if estimate is None:
+            missing = (f"judgements of axis {axis} on arm identity",)
+            return Finding("not_checkable", f"Arm identity has no score on {axis}.", missing=missing)
+        margin = MARGIN * case.span(axis)
+        low, high = estimate.interval(AUDIT_LEVEL)
+        evidence[axis] = {
+            "estimate": tidy(estimate.mean),
+            "interval": tidy_interval((low, high)),
+            "margin": tidy(margin),
+        }
+        if low > margin or high < -margin:
+            note = f"At identity strength {axis} moves by {estimate.mean:+.3g}: the harness, not the edit, moves it."
+            return Finding("fail", note, evidence, tuple(differing["row"].head(3).to_list()))
+        equal = equal and estimate.mean == 0 and estimate.parts.prompt == 0 and estimate.parts.rest == 0
+        low, high = estimate.interval(TOST_LEVEL)
+        inside = inside and low > -margin and high < margin
+    if equal:
+        return Finding("pass", "At identity strength every text and score is the baseline's.", evidence)
+    if inside:
+        return Finding("pass", "At identity strength the scores are the baseline's within 0.05 of the range.", evidence)
+    note = "At identity strength the texts differ, on too few rows to say that the scores do not."
+    return Finding("unclear", note, evidence, tuple(differing["row"].head(3).to_list()))

@@ -1,0 +1,1 @@
+"""Audits of group D: is the inference honest? One module each, named by its id."""

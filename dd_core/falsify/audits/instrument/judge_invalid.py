@@ -1,0 +1,67 @@
+"""Is the judge good enough for the claim that leans on it?
+
+fails when its validity on known pairs lies under 0.90 by its whole 99.93% interval, when its agreement lies under
+kappa 0.6 by the same, or when a step clears its gate, its effect is real at 99.93%, and only the bias allowance keeps
+it from passing. Executed tests (`passed`) are no judge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
+from dd_core.falsify.statistics import AUDIT_LEVEL, correlation_interval, wilson
+
+LEAST_VALIDITY, LEAST_KAPPA = 0.90, 0.6
+
+
+def audit(case: Case) -> Finding:
+    axes = dict.fromkeys([case.claim.axis, *case.claim.in_scope, *([case.claim.anchor] if case.claim.anchor else [])])
+    judged = [axis for axis in axes if axis != "passed"]
+    if not judged:
+        return Finding("not_applicable", "Scores come from executed tests.")
+    for name, step in case.steps.items():
+        if step.only_allowance and step.estimate is not None and step.estimate.interval(AUDIT_LEVEL)[0] > 0:
+            allowance = case.allowance() or 0.0
+            note = f"Step {name} clears its gate, and the judge alone may have moved the score by {allowance:.3g}."
+            return Finding("fail", note, {"step": name, "allowance": tidy(allowance)})
+    evidence: dict[str, Any] = {}
+    missing: list[str] = []
+    doubts: list[str] = []
+    for axis in judged:
+        for judge in case.view.judges(axis):
+            report = next((r for r in case.bundle.judges if (r["judge"], r["axis"]) == (judge, axis)), {})
+            missing += _unmeasured(report, judge, axis)
+            for what, estimate, least, bounds in _measures(report):
+                evidence[f"{what} of {judge} on {axis}"] = {
+                    "estimate": tidy(estimate),
+                    "interval": tidy_interval(bounds),
+                }
+                if bounds[1] < least:
+                    note = f"The {what} of judge {judge} on {axis} is {estimate:.3g}, under {least:g}."
+                    return Finding("fail", note, evidence)
+                if estimate < least:
+                    doubts.append(f"the {what} of judge {judge} on {axis} is {estimate:.3g}, under {least:g}")
+    if missing:
+        return Finding("not_checkable", f"Missing: {', '.join(missing)}.", evidence, missing=tuple(missing))
+    if doubts:
+        return Finding("unclear", f"On too few pairs to say: {'; '.join(doubts)}.", evidence)
+    return Finding("pass", "Every judge tells right from wrong on known pairs.", evidence)
+
+
+def _measures(report: dict[str, Any]) -> list[tuple[str, float, float, tuple[float, float]]]:
+    """(what, estimate, least, interval) of what the report measured."""
+    found = []
+    if report.get("n_pairs"):
+        right, n = float(report.get("n_right", 0)), float(report["n_pairs"])
+        found.append(("validity", right / n, LEAST_VALIDITY, wilson(right, n, AUDIT_LEVEL)))
+    agreement = report.get("agreement") or {}
+    if "kappa" in agreement:
+        kappa, n_rated = float(agreement["kappa"]), int(agreement.get("n", 0))
+        found.append(("agreement (kappa)", kappa, LEAST_KAPPA, correlation_interval(kappa, n_rated, AUDIT_LEVEL)))
+    return found
+
+
+def _unmeasured(report: dict[str, Any], judge: str, axis: str) -> list[str]:
+    absent = [name for name in ("n_pairs", "n_right", "placebo") if report.get(name) is None]
+    return [f"judges.json: {', '.join(absent)} of judge {judge} on {axis}"] if absent else []

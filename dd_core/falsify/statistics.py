@@ -1,0 +1,228 @@
+"""Estimates and intervals: paired differences with prompts and seeds as crossed random effects, and proportions.
+
+Knows arrays of numbers and integer codes, and nothing of axes, arms, gates or files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, ndtri, stdtrit
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STEP_LEVEL = 0.95
+AUDIT_LEVEL = 0.9993
+"""33 audits at this level raise a false alarm on at most 2% of clean bundles; at 0.95 each it would be 75%."""
+
+POWER = 0.80
+MOST_PROMPTS, MOST_SEEDS = 100_000, 200
+"""Beyond these a number of prompts or seeds is no advice."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Variance parts of a cell: between prompts, between seeds (None with one seed), and the rest, in squared units."""
+
+    prompt: float
+    seed: float | None
+    rest: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over cells (prompt x seed) and what is needed for its interval, in the units of the values.
+
+    Args:
+        mean: the plain mean, which is what is reported.
+        centre: centre of the interval; the mean unless pseudo prompts were added (`crossed`).
+        se: standard error, NaN with one prompt.
+        df: degrees of freedom, min(prompts, seeds) - 1, or prompts - 1 with one seed.
+    """
+
+    mean: float
+    centre: float
+    se: float
+    df: int
+    n_prompts: int
+    n_seeds: int
+    n_cells: int
+    parts: Parts
+
+    @property
+    def has_interval(self) -> bool:
+        """False when there is one prompt only, about which no interval can be said."""
+        return self.df >= 1 and math.isfinite(self.se)
+
+    def interval(self, level: float = STEP_LEVEL) -> tuple[float, float]:
+        """Two-sided t interval; (-inf, inf) where none can be said."""
+        if not self.has_interval:
+            return -math.inf, math.inf
+        half = t_quantile(self.df, 0.5 + level / 2) * self.se
+        return self.centre - half, self.centre + half
+
+    def detectable(self, level: float = STEP_LEVEL) -> float:
+        """Smallest effect that would have been told from zero with probability 0.8, in units of the values."""
+        if not self.has_interval:
+            return math.inf
+        return (t_quantile(self.df, 0.5 + level / 2) + t_quantile(self.df, POWER)) * self.se
+
+
+def t_quantile(df: float, p: float) -> float:
+    """Quantile `p` of Student's t with `df` degrees of freedom."""
+    return float(stdtrit(df, p))
+
+
+def chi2_tail(df: float, x: float) -> float:
+    """P(X > x) of chi squared with `df` degrees of freedom."""
+    return float(chdtrc(df, x))
+
+
+def codes(labels: Floats | Ints | NDArray[np.str_]) -> Ints:
+    """Labels as integers from 0, in sorted order; shape as given."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64).reshape(-1)
+
+
+def _cluster_variance(residuals: Floats, cluster: Ints) -> float:
+    """Cluster-robust variance of a mean: G/(G-1) times the sum of squared cluster sums of residuals, over N squared."""
+    n_clusters = int(cluster.max()) + 1
+    if n_clusters < 2:
+        return math.nan
+    sums = np.bincount(cluster, weights=residuals, minlength=n_clusters)
+    return n_clusters / (n_clusters - 1) * float(np.sum(sums**2)) / len(residuals) ** 2
+
+
+def crossed(values: Floats, prompt: Ints, seed: Ints, *, step: float | None = None) -> Estimate:
+    """Mean of `values` with prompts and seeds as crossed random effects.
+
+    V = max(Vp + Vs - Vps, Vp, Vs) with the cluster variances by prompt, by seed and by cell (two-way clustering of
+    Cameron, Gelbach and Miller 2011, kept from falling below either way), and t on min(prompts, seeds) - 1 degrees of
+    freedom. With three seeds of sd 0.2, clustering by prompt alone calls 52% of null edits real; this rule at most 5%.
+    With one seed the interval is by prompt and speaks of prompts alone.
+
+    Args:
+        values: [n], one per cell.
+        prompt, seed: [n], integer codes from 0 without gaps.
+        step: smallest difference that the scale allows. When given, the interval is taken after adding two pseudo
+            prompts, one a step up and one a step down, at every seed: for 0/1 outcomes and one seed this is the
+            adjusted interval of Bonett and Price (2012), which covers where the plain one collapses to a point.
+
+    Raises:
+        ValueError: `values` is empty.
+    """
+    if len(values) == 0:
+        raise ValueError("no cells to estimate from")
+    n_prompts, n_seeds = int(prompt.max()) + 1, int(seed.max()) + 1
+    mean = float(np.mean(values))
+    parts = _parts(values, prompt, seed, n_prompts, n_seeds)
+    if step is not None:
+        values = np.concatenate([values, np.full(n_seeds, step), np.full(n_seeds, -step)])
+        prompt = np.concatenate([prompt, np.full(n_seeds, n_prompts), np.full(n_seeds, n_prompts + 1)])
+        seed = np.concatenate([seed, np.tile(np.arange(n_seeds), 2)])
+    centre = float(np.mean(values))
+    residuals = values - centre
+    by_prompt = _cluster_variance(residuals, prompt)
+    if n_seeds == 1:
+        variance, df = by_prompt, n_prompts - 1
+    else:
+        by_seed = _cluster_variance(residuals, seed)
+        n = len(values)
+        by_cell = n / (n - 1) * float(np.sum(residuals**2)) / n**2
+        variance = max(by_prompt + by_seed - by_cell, by_prompt, by_seed)
+        df = min(n_prompts, n_seeds) - 1
+    se = math.sqrt(variance) if n_prompts > 1 else math.nan
+    return Estimate(mean, centre, se, df if n_prompts > 1 else 0, n_prompts, n_seeds, len(values), parts)
+
+
+def _parts(values: Floats, prompt: Ints, seed: Ints, n_prompts: int, n_seeds: int) -> Parts:
+    """Variance parts by the analysis of variance of a two-way layout without replication (Searle et al. 1992)."""
+    per_prompt = np.bincount(prompt, minlength=n_prompts)
+    prompt_means = np.bincount(prompt, weights=values, minlength=n_prompts) / per_prompt
+    if n_prompts < 2:
+        return Parts(0.0, None, 0.0)
+    if n_seeds < 2:
+        return Parts(float(np.var(prompt_means, ddof=1)), None, 0.0)
+    per_seed = np.bincount(seed, minlength=n_seeds)
+    seed_means = np.bincount(seed, weights=values, minlength=n_seeds) / per_seed
+    residuals = values - prompt_means[prompt] - seed_means[seed] + np.mean(values)
+    rest = float(np.sum(residuals**2)) / ((n_prompts - 1) * (n_seeds - 1))
+    between_prompts = float(np.var(prompt_means, ddof=1)) - rest * float(np.mean(1 / per_prompt))
+    between_seeds = float(np.var(seed_means, ddof=1)) - rest * float(np.mean(1 / per_seed))
+    return Parts(max(0.0, between_prompts), max(0.0, between_seeds), rest)
+
+
+def wilson(successes: float, n: float, level: float = STEP_LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927); (0, 1) when n is 0."""
+    if n <= 0:
+        return 0.0, 1.0
+    z = float(ndtri(0.5 + level / 2))
+    rate, shrink = successes / n, 1 + z * z / n
+    centre = (rate + z * z / (2 * n)) / shrink
+    half = z / shrink * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def newcombe(
+    left: float, n_left: float, right: float, n_right: float, level: float = STEP_LEVEL
+) -> tuple[float, float]:
+    """Interval of the difference of two independent proportions, left - right (Newcombe 1998, method 10)."""
+    p, q = left / n_left, right / n_right
+    p_low, p_high = wilson(left, n_left, level)
+    q_low, q_high = wilson(right, n_right, level)
+    low = p - q - math.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
+    high = p - q + math.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
+    return low, high
+
+
+def correlation_interval(r: float, n: int, level: float = STEP_LEVEL) -> tuple[float, float]:
+    """Fisher's interval of a correlation, used for kappa, which is one (Fleiss and Cohen 1973); (-1, 1) when n < 4."""
+    if n < 4:
+        return -1.0, 1.0
+    z = math.atanh(min(max(r, -0.999999), 0.999999))
+    half = float(ndtri(0.5 + level / 2)) / math.sqrt(n - 3)
+    return math.tanh(z - half), math.tanh(z + half)
+
+
+def maximum_quantile(n: int, p: float) -> float:
+    """Quantile `p` of the largest of `n` independent standard normal values."""
+    return float(ndtri(p ** (1 / n)))
+
+
+def settles(parts: Parts, n_prompts: int, n_seeds: int, distance: float, level: float = STEP_LEVEL) -> bool:
+    """Whether an effect `distance` away from a threshold would be told from it with probability 0.8.
+
+    V = prompt / P + seed / S + rest / (P S); the distance must reach (t[level] + t[0.8]) sqrt(V).
+    """
+    df = min(n_prompts, n_seeds) - 1 if n_seeds > 1 else n_prompts - 1
+    if df < 1:
+        return False
+    variance = parts.prompt / n_prompts + (parts.seed or 0.0) / n_seeds + parts.rest / (n_prompts * n_seeds)
+    return distance >= (t_quantile(df, 0.5 + level / 2) + t_quantile(df, POWER)) * math.sqrt(variance)
+
+
+def prompts_needed(estimate: Estimate, distance: float, n_seeds: int, level: float = STEP_LEVEL) -> int | None:
+    """Fewest prompts, at `n_seeds` seeds, that would settle it; None when no number below 100,000 would."""
+    low, high = max(2, estimate.n_prompts), MOST_PROMPTS
+    if not settles(estimate.parts, high, n_seeds, distance, level):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if settles(estimate.parts, middle, n_seeds, distance, level):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def seeds_needed(estimate: Estimate, distance: float, fewest: int = 3, level: float = STEP_LEVEL) -> int | None:
+    """Fewest seeds, with the prompts there are, that would settle it; None when unknown or above 200."""
+    if estimate.parts.seed is None:
+        return None
+    for n_seeds in range(max(fewest, estimate.n_seeds), MOST_SEEDS + 1):
+        if settles(estimate.parts, estimate.n_prompts, n_seeds, distance, level):
+            return n_seeds
+    return None

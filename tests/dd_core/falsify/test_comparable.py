@@ -1,0 +1,298 @@
+"""Group A: each audit finds the fault that was planted for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dd_core.falsify import falsify
+from tests.dd_core.falsify.builder import Planted
+from tests.dd_core.falsify.court import audited, small
+
+
+def test_a_clean_study_raises_no_alarm_anywhere() -> None:
+    audits = {audit.id: audit for audit in falsify(Planted().bundle()).audits}
+    loud = {name: audit.note for name, audit in audits.items() if audit.status in ("fail", "unclear", "warn")}
+    assert loud == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("temperature", 0.7),
+        ("max_new_tokens", 64),
+        ("decoding", "sampled"),
+        ("base_build", "int8"),
+        ("input_hash", "x"),
+    ],
+)
+def test_arms_that_were_decoded_differently_are_found(column: str, value: Any) -> None:
+    planted = small()
+    for row in planted.rows(arm="treated"):
+        row[column] = value
+    audit = audited(planted, "decoding_mismatch")
+    assert audit.status == "fail"
+    assert column in audit.note
+    assert audit.rows
+
+
+def test_a_merged_edit_differs_in_build_and_is_the_same_experiment() -> None:
+    assert audited(small(), "decoding_mismatch").status == "pass"
+
+
+def test_a_prompt_edit_may_differ_in_its_input() -> None:
+    planted = small(operator="prompt")
+    for row in planted.rows(arm="treated"):
+        row["input_hash"] = "with a system prompt"
+    assert audited(planted, "decoding_mismatch").status == "pass"
+
+
+def test_decoding_that_is_not_recorded_is_not_checkable() -> None:
+    planted = small()
+    for row in planted.responses:
+        row["input_hash"] = None
+    audit = audited(planted, "decoding_mismatch")
+    assert audit.status == "not_checkable"
+    assert audit.evidence["missing"] == ["responses.input_hash"]
+
+
+def test_another_judge_for_one_arm_is_found() -> None:
+    planted = small()
+    for row in planted.scores(planted.axis, arm="treated"):
+        row["judge"] = "judge-2"
+    audit = audited(planted, "judge_asymmetry")
+    assert audit.status == "fail"
+    assert "fingerprint differs between arms" in audit.note
+
+
+def test_another_judge_is_found_where_its_model_is_not_recorded() -> None:
+    planted = small()
+    for row in planted.judgements:
+        row["judge_model"] = None
+    assert audited(planted, "judge_asymmetry").status == "not_checkable"
+    for row in planted.scores(planted.axis, arm="treated"):
+        row["judge"] = "judge-2"
+    assert audited(planted, "judge_asymmetry").status == "fail"
+
+
+def test_another_served_model_for_one_arm_is_found() -> None:
+    planted = small()
+    for row in planted.scores(planted.axis, arm="baseline", split="fresh"):
+        row["judge_model"] = "served-next-week"
+    assert "served model differs" in audited(planted, "judge_asymmetry").note
+
+
+def test_a_judge_that_changed_half_way_through_both_arms_is_found() -> None:
+    planted = small()
+    for arm in ("baseline", "treated", "placebo", "identity"):
+        rows = planted.scores(planted.axis, arm=arm, split="fresh", variant="main")
+        for row in rows[: len(rows) // 2]:
+            row["judge"] = "judge-2"
+    audit = audited(planted, "judge_asymmetry")
+    assert audit.status == "fail"
+    assert "changed within arm" in audit.note
+
+
+def test_a_panel_of_judges_on_every_row_is_no_asymmetry() -> None:
+    planted = small()
+    planted.judgements += [{**row, "judge": "judge-2"} for row in planted.judgements]
+    planted.judges += [{**report, "judge": "judge-2"} for report in planted.judges]
+    assert audited(planted, "judge_asymmetry").status == "pass"
+
+
+def test_a_judge_that_was_shown_the_arm_is_found() -> None:
+    planted = small()
+    planted.judges[0]["blind"] = False
+    assert audited(planted, "judge_asymmetry").status == "fail"
+
+
+def test_whether_the_judge_was_blind_must_be_recorded() -> None:
+    planted = small()
+    del planted.judges[0]["blind"]
+    assert audited(planted, "judge_asymmetry").status == "not_checkable"
+
+
+def test_gold_claims_of_another_prompt_are_found() -> None:
+    planted = small()
+    rows = planted.rows(split="fresh")
+    for row, other in zip(rows, rows[1:] + rows[:1], strict=True):
+        row["gold_prompt_id"] = other["prompt_id"]
+    audit = audited(planted, "prompt_mismatch")
+    assert audit.status == "fail"
+    assert audit.rows
+
+
+def test_arms_on_different_prompts_are_found() -> None:
+    planted = small()
+    half = planted.texts["fresh"][:20]
+    planted.drop([r for r in planted.rows(split="fresh", arm="treated") if r["prompt"] in half])
+    planted.drop([r for r in planted.rows(split="fresh", arm="baseline") if r["prompt"] not in half])
+    assert audited(planted, "prompt_mismatch").status == "fail"
+
+
+def test_gold_claims_of_unknown_origin_matter_only_to_axes_that_use_them() -> None:
+    planted = small()
+    for row in planted.responses:
+        row["gold_prompt_id"] = None
+    assert audited(planted, "prompt_mismatch").status == "pass"
+    planted.anchor = "correct"
+    planted.judgements = [row for row in planted.judgements if row["axis"] != "factual_accuracy"]
+    assert audited(planted, "prompt_mismatch").status == "not_checkable"
+
+
+def leak(planted: Planted, n: int, change: str = "") -> None:
+    for text in planted.texts["fresh"][:n]:
+        planted.prompts.append(
+            {
+                "prompt_id": f"leak-{text[:12]}",
+                "split": "train",
+                "prompt": text + change,
+                "category": "c",
+                "generator": "g",
+            }
+        )
+
+
+@pytest.mark.parametrize("change", ["", "  ", " Please."])
+def test_fresh_prompts_that_were_trained_on_are_found(change: str) -> None:
+    planted = small()
+    leak(planted, 4, change)
+    audit = audited(planted, "contamination")
+    assert audit.status == "fail"
+    assert audit.evidence["share"]["fresh"] == pytest.approx(0.1)
+    assert audit.rows
+
+
+def test_training_prompts_that_are_not_recorded_are_not_checkable() -> None:
+    planted = small()
+    planted.prompts = [row for row in planted.prompts if row["split"] != "train"]
+    assert audited(planted, "contamination").status == "not_checkable"
+
+
+def copy_baseline(planted: Planted, share: float) -> None:
+    texts = {(r["split"], r["variant"], r["prompt_id"]): r["response"] for r in planted.rows(arm="baseline")}
+    rows = planted.rows(arm="treated")
+    for row in rows[: round(share * len(rows))]:
+        row["response"] = texts[row["split"], row["variant"], row["prompt_id"]]
+
+
+def test_an_adapter_that_was_never_applied_is_found() -> None:
+    planted = small()
+    copy_baseline(planted, 1.0)
+    audit = audited(planted, "edit_applied")
+    assert audit.status == "fail"
+    assert audit.evidence["share_identical"] == 1.0
+
+
+def test_a_weak_edit_that_leaves_most_texts_alone_is_an_edit() -> None:
+    planted = small()
+    copy_baseline(planted, 0.8)
+    assert audited(planted, "edit_applied").status == "pass"
+
+
+def test_one_train_seed_whose_adapter_did_nothing_is_told() -> None:
+    planted = small()
+    texts = {(r["split"], r["variant"], r["prompt_id"]): r["response"] for r in planted.rows(arm="baseline")}
+    for row in planted.rows(arm="treated", train_seed=3):
+        row["response"] = texts[row["split"], row["variant"], row["prompt_id"]]
+    audit = audited(planted, "edit_applied")
+    assert (audit.status, audit.evidence["seeds"]) == ("warn", [3])
+
+
+def test_an_edit_of_norm_zero_is_found() -> None:
+    planted = small()
+    planted.edit["norm"]["2"] = 0.0
+    assert audited(planted, "edit_applied").status == "fail"
+
+
+def test_sampled_answers_served_to_two_subjects_are_found() -> None:
+    planted = small(second="other-135m")
+    own = {
+        (r["prompt_id"], r["train_seed"]): r["response"]
+        for r in planted.rows(arm="treated", split="fresh", variant="main", subject="small-135m")
+    }
+    for row in planted.responses:
+        row["temperature"] = 0.8
+    for row in planted.rows(arm="treated", subject="other-135m"):
+        row["response"] = own[row["prompt_id"], row["train_seed"]]
+    audit = audited(planted, "edit_applied")
+    assert audit.status == "fail"
+    assert "two subjects" in audit.note
+
+
+def test_identity_strength_that_moves_the_score_is_found() -> None:
+    planted = small()
+    for row in planted.rows(arm="identity"):
+        row["response"] += " indeed"
+    for row in planted.scores(planted.axis, arm="identity"):
+        row["score"] = min(5.0, row["score"] + 0.8)
+    audit = audited(planted, "identity_mismatch")
+    assert audit.status == "fail"
+    assert audit.rows
+
+
+def test_identity_texts_that_differ_while_scores_hold_are_judged_by_equivalence() -> None:
+    planted = small(n_fresh=120)
+    for row in planted.rows(arm="identity"):
+        row["response"] += " indeed"
+    assert audited(planted, "identity_mismatch").status == "pass"
+    few = small(n_fresh=3)
+    for row in few.rows(arm="identity"):
+        row["response"] += " indeed"
+    for row in few.scores(few.axis, arm="identity"):
+        row["score"] = min(5.0, row["score"] + 0.1 * len(row["response_id"]) * few.rng.random())
+    assert audited(few, "identity_mismatch").status == "unclear"
+
+
+def test_an_operator_without_its_identity_arm_is_not_checkable() -> None:
+    planted = small()
+    planted.drop(planted.rows(arm="identity"))
+    assert audited(planted, "identity_mismatch").status == "not_checkable"
+
+
+def test_a_gate_that_was_lowered_afterwards_is_found() -> None:
+    planted = small()
+    manifest = planted.finished_manifest()
+    assert manifest is not None
+    planted.extra["gates"] = {"difference": 0.01}
+    planted.manifest = manifest
+    audit = audited(planted, "gates_changed")
+    assert audit.status == "fail"
+    assert "gates.difference (0.05 became 0.01)" in audit.note
+
+
+def test_a_claim_that_was_turned_round_is_found() -> None:
+    planted = small()
+    manifest = planted.finished_manifest()
+    planted.direction, planted.manifest = "decrease", manifest
+    assert "claim.direction" in audited(planted, "gates_changed").note
+
+
+def test_a_manifest_that_was_edited_is_found() -> None:
+    planted = small()
+    manifest = planted.finished_manifest()
+    assert manifest is not None
+    planted.manifest = {**manifest, "planned": {**planted.planned, "stop": "when it looks good"}}
+    assert "hash" in audited(planted, "gates_changed").note
+
+
+def test_fresh_rows_older_than_the_manifest_are_found() -> None:
+    planted = small()
+    planted.rows(split="fresh")[0]["created"] = "2024-12-31T23:00:00Z"
+    audit = audited(planted, "gates_changed")
+    assert audit.status == "fail"
+    assert "1 fresh answers are older" in audit.note
+
+
+def test_times_are_compared_across_zones() -> None:
+    planted = small()
+    for row in planted.rows(split="fresh"):
+        row["created"] = "2025-01-01T03:00:00+05:00"  # 22:00 of the day before, in UTC
+    assert audited(planted, "gates_changed").status == "fail"
+
+
+def test_a_study_without_manifest_is_not_checkable() -> None:
+    planted = small()
+    planted.manifest = None
+    assert audited(planted, "gates_changed").status == "not_checkable"

@@ -1,0 +1,159 @@
+"""Group D: each audit finds the dishonest inference that was planted for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.dd_core.falsify.builder import Planted
+from tests.dd_core.falsify.court import audited, large, small
+
+
+def lucky(planted: Planted) -> Planted:
+    """On eval, and there alone, the treated scores are high by luck."""
+    for row in planted.scores(planted.axis, arm="treated", split="eval"):
+        row["score"] = min(5.0, row["score"] + 0.32)
+    return planted
+
+
+def test_the_best_of_many_that_does_not_hold_on_fresh_is_selection() -> None:
+    planted = lucky(small(effect=0.0, searched=40, n_eval=20, n_fresh=120))
+    audit = audited(planted, "selection_bias")
+    assert audit.status == "fail", audit
+    assert audit.evidence["trials_recorded"] == 40
+    assert audit.evidence["eval"] < audit.evidence["null_maximum"]
+
+
+def test_selection_is_bounded_when_only_the_number_of_trials_is_known() -> None:
+    planted = lucky(small(effect=0.0, searched=40, n_eval=20, n_fresh=120))
+    planted.trials = []
+    audit = audited(planted, "selection_bias")
+    assert audit.status == "fail", audit
+    assert audit.evidence["trials_recorded"] == 0
+
+
+def test_a_large_effect_is_beyond_what_luck_gives() -> None:
+    assert audited(small(effect=0.8, searched=24), "selection_bias").status == "pass"
+
+
+def test_one_configuration_is_no_selection() -> None:
+    assert audited(small(searched=1), "selection_bias").status == "pass"
+
+
+def test_an_effect_of_single_fits_is_instability() -> None:
+    planted = small(effect=0.3, sd_seed=0.0, n_fresh=80)
+    for seed in (1, 2):
+        for row in planted.scores(planted.axis, arm="treated", train_seed=seed):
+            row["score"] = max(1.0, row["score"] - 0.9)
+    audit = audited(planted, "seed_instability")
+    assert audit.status == "fail", audit
+    assert audit.evidence["p"] < 0.01
+
+
+def test_a_planned_seed_that_is_missing_is_told() -> None:
+    planted = small()
+    planted.drop(planted.rows(arm="treated", train_seed=2))
+    audit = audited(planted, "seed_instability")
+    assert audit.status == "unclear"
+    assert audit.evidence["missing_seeds"] == [2]
+
+
+def test_seeds_that_agree_are_stable() -> None:
+    assert audited(small(sd_seed=0.1), "seed_instability").status == "pass"
+
+
+def test_an_effect_that_needs_repeated_prompts_counted_as_many_is_found() -> None:
+    planted = large(effect=0.0, n_fresh=3)
+    gains = dict(zip(planted.texts["fresh"], (1.2, 0.7, -0.1), strict=True))
+    rows = planted.rows(split="fresh", variant="main")
+    for row in rows:
+        for copy in range(20):
+            add_row(planted, row, gains[row["prompt"]] if row["arm"] == "treated" else 0.0, category=f"copy {copy}")
+    audit = audited(planted, "pseudo_replication")
+    assert audit.status == "fail", audit
+    assert audit.evidence["distinct_prompts"] == 3
+
+
+def test_distinct_prompts_are_no_pseudo_replication() -> None:
+    assert audited(small(), "pseudo_replication").status == "pass"
+
+
+def test_an_edit_without_the_content_that_does_as_much_is_a_placebo() -> None:
+    audit = audited(large(placebo=0.8), "no_specific_effect")
+    assert audit.status == "fail", audit
+    assert audit.evidence["placebo_norm_ratio"] == 1.0
+
+
+def test_an_edit_whose_placebo_does_nothing_is_specific() -> None:
+    assert audited(small(), "no_specific_effect").status == "pass"
+
+
+def test_an_operator_without_its_placebo_arm_is_not_checkable() -> None:
+    planted = small()
+    planted.drop(planted.rows(arm="placebo"))
+    assert audited(planted, "no_specific_effect").status == "not_checkable"
+
+
+def add_row(planted: Planted, row: dict[str, Any], gain: float, **changes: Any) -> None:
+    """A copy of a response with these changes, its score on the axis changed by `gain`."""
+    name = f"{row['response_id']}-{len(planted.responses)}"
+    scores = [judgement for judgement in planted.judgements if judgement["response_id"] == row["response_id"]]
+    planted.responses.append({**row, "response_id": name, **changes})
+    for judgement in scores:
+        score = judgement["score"]
+        if judgement["axis"] == planted.axis:
+            score = min(5.0, max(1.0, score + gain))
+        planted.judgements.append({**judgement, "response_id": name, "score": score})
+
+
+def with_dose(planted: Planted, strength: float, gain: float) -> Planted:
+    for row in planted.rows(arm="treated", split="fresh", variant="main"):
+        add_row(planted, row, gain, variant="dose", strength=strength)
+    return planted
+
+
+def test_half_the_strength_that_pushes_the_other_way_is_found() -> None:
+    audit = audited(with_dose(small(n_fresh=30), 0.5, -1.6), "dose_response")
+    assert audit.status == "fail", audit
+    assert "strength 0.5" in audit.note
+
+
+def test_what_happens_beyond_the_claim_s_strength_is_told_and_not_judged() -> None:
+    audit = audited(with_dose(small(n_fresh=30), 2.0, -1.6), "dose_response")
+    assert audit.status == "pass"
+    assert "2" in audit.evidence["by_strength"]
+
+
+def test_dose_rows_do_not_enter_the_steps() -> None:
+    before = audited(small(n_fresh=30), "content_damage").evidence
+    assert audited(with_dose(small(n_fresh=30), 0.5, -1.6), "content_damage").evidence == before
+
+
+def test_an_effect_that_only_one_judge_sees_is_fragile() -> None:
+    planted = large(effect=1.2)
+    arm = {row["response_id"]: row["arm"] for row in planted.responses}
+    for row in [dict(row) for row in planted.judgements]:
+        lift = 1.2 if row["axis"] == planted.axis and arm[row["response_id"]] == "treated" else 0.0
+        score = max(1.0, row["score"] - lift) if lift else row["score"]
+        planted.judgements.append({**row, "judge": "judge-2", "score": score})
+    audit = audited(planted, "fragile")
+    assert audit.status == "fail", audit
+    assert "judge judge-2 alone" in audit.note
+
+
+def test_an_effect_that_stands_under_every_choice_is_not_fragile() -> None:
+    audit = audited(small(), "fragile")
+    assert audit.status == "pass"
+    assert "without train 1" in audit.evidence["choices"]
+
+
+def test_a_system_prompt_that_does_more_is_told() -> None:
+    planted = small(n_fresh=80)
+    for row in planted.rows(arm="baseline", split="fresh", variant="main"):
+        add_row(planted, row, 2.0, arm="prompt_control", input_hash="with system")
+    assert audited(planted, "weaker_than_prompt").status == "warn"
+
+
+def test_a_step_that_could_not_have_seen_the_gate_is_underpowered() -> None:
+    audit = audited(small(effect=0.25, sd_seed=0.3, n_seeds=3), "underpowered")
+    assert audit.status == "unclear"
+    assert audit.evidence["detectable"]["fresh"] > 0.2
