@@ -1,0 +1,50 @@
+"""From words to token ids and back: the one place where a prompt meets the subject's chat template.
+
+Training, generation and reading all pass through here, so that a fit sees exactly the tokens that an answer starts
+from. Knows the tokenizer and the template; no weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dd_core.canonical import sha256
+from dd_core.subjects.registry import Subject
+
+
+def prompt_ids(subject: Subject, tokenizer: Any, prompt: str, system: str | None = None) -> list[int]:
+    """Token ids of `prompt` in the subject's template, up to where the answer starts.
+
+    A subject without a turn for `system` is given it before the user's words, with an empty line between.
+    """
+    messages = [{"role": "user", "content": prompt}]
+    if system and subject.system == "role":
+        messages.insert(0, {"role": "system", "content": system})
+    elif system:
+        messages[0]["content"] = f"{system}\n\n{prompt}"
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return tokenizer(text, add_special_tokens=False).input_ids
+
+
+def answer_ids(subject: Subject, tokenizer: Any, answer: str) -> list[int]:
+    """Token ids of an answer as the subject would have written it, without the end token."""
+    return tokenizer(subject.answer_prefix + answer, add_special_tokens=False).input_ids if answer else []
+
+
+def answer_text(subject: Subject, tokenizer: Any, ids: list[int]) -> str:
+    """The words of generated token ids; special tokens are left out."""
+    return tokenizer.decode(ids, skip_special_tokens=True).removeprefix(subject.answer_prefix)
+
+
+def end_ids(subject: Subject, tokenizer: Any) -> list[int]:
+    """Ids of the tokens that end an answer; the first is the one that training teaches."""
+    ends = [tokenizer.convert_tokens_to_ids(token) for token in subject.end_tokens]
+    own = tokenizer.eos_token_id
+    # A base model never ends a turn by its own end token: what its stand-in template ends on comes first there.
+    order = [*ends, own] if subject.answer_prefix else [own, *ends]
+    return list(dict.fromkeys(order))
+
+
+def template_digest(tokenizer: Any) -> str:
+    """SHA-256 of the chat template's text."""
+    return sha256(tokenizer.chat_template.encode())

@@ -1,0 +1,189 @@
+"""What an edit is to a model: how it is put on, how each row's share is scaled and counted, how it comes off.
+
+`attached` changes the model that it is given and changes it back on leaving, whatever happens in between; `Watch`
+scales each row's share of the edit and counts that it was really computed. Knows no subject and no tokenizer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
+
+from dd_core.errors import EditNotApplied
+from dd_core.subjects.adapter import Adapter
+from dd_core.subjects.quiet import quiet
+
+BASE = "__base__"
+"""PEFT's name for "no adapter" in a batch of several."""
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+@contextlib.contextmanager
+def attached(model: Any, adapters: Mapping[str, Adapter]) -> Iterator[PeftModel]:
+    """`model` with every one of `adapters` (at least one) in place, under their names; as before on leaving.
+
+    Names must be identifiers: PEFT uses them as names of submodules.
+
+    Raises:
+        EditNotApplied: an adapter's layers or shapes are not the model's.
+    """
+    with restored(model):
+        wrapped: PeftModel | None = None
+        for name, adapter in adapters.items():
+            with quiet():
+                wrapped = _attach(wrapped or model, name, adapter)
+        assert wrapped is not None, "attached() needs an adapter"
+        yield wrapped.eval()
+
+
+@contextlib.contextmanager
+def restored(model: Any) -> Iterator[None]:
+    """Whatever PEFT, TRL or a trainer does to `model` inside is undone on leaving; the base weights are not copied.
+
+    Undone are layers wrapped by adapters, instance attributes set on any module (TRL patches `forward` of the model,
+    PEFT leaves `peft_config`), hooks (transformers leaves some where hidden states were asked for, and a flag that
+    says so), the configurations, model tags, training mode and gradients.
+    """
+    modules = [
+        (module, set(module.__dict__), {name: dict(module.__dict__[name]) for name in _HOOKS})
+        for module in model.modules()
+    ]
+    configs = {name: copy.deepcopy(getattr(model, name)) for name in ("config", "generation_config")}
+    tags = {name: copy.deepcopy(model.__dict__[name]) for name in {"model_tags"} & set(model.__dict__)}
+    try:
+        yield
+    finally:
+        for path, module in list(model.named_modules()):
+            if isinstance(module, BaseTunerLayer):
+                parent, _, child = path.rpartition(".")
+                setattr(model.get_submodule(parent), child, module.get_base_layer())
+        for module, known, hooks in modules:
+            for name in set(module.__dict__) - known:
+                del module.__dict__[name]
+            for name, registered in hooks.items():
+                module.__dict__[name].clear()
+                module.__dict__[name].update(registered)
+        for name, config in configs.items():
+            getattr(model, name).__dict__.clear()
+            getattr(model, name).__dict__.update(config.__dict__)
+        model.__dict__.update(tags)
+        model.eval().requires_grad_(False)
+        model.zero_grad(set_to_none=True)
+
+
+class Watch:
+    """Multiplies each row's share of its adapter by the row's strength, and counts that the share was computed.
+
+    Args:
+        model: the model with adapters in place, from `attached`.
+        names: per row of the batch the adapter's name, or `BASE`.
+        strengths: per row the factor; 0 leaves the base model's output exactly.
+    """
+
+    def __init__(self, model: PeftModel, names: Sequence[str], strengths: Sequence[float]) -> None:
+        self.calls: dict[str, dict[str, int]] = {name: {} for name in names if name != BASE}
+        self._factors = {
+            name: torch.tensor(
+                [s for row, s in zip(names, strengths, strict=True) if row == name], device=model.device
+            ).view(-1, 1, 1)
+            for name in self.calls
+        }
+        self._layers = {
+            path.removeprefix("base_model.model."): layer
+            for path, layer in model.named_modules()
+            if isinstance(layer, LoraLayer)
+        }
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> Watch:
+        for path, layer in self._layers.items():
+            for name in self.calls:
+                if name in layer.lora_B:
+                    self.calls[name][path] = 0
+                    self._handles.append(layer.lora_B[name].register_forward_hook(self._hook(name, path)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def verify(self, edits: Mapping[str, str]) -> None:
+        """Call it after the run, with the adapters' names → the names under which the caller knows them.
+
+        Raises:
+            EditNotApplied: an adapter that rows asked for was left out in some of its layers.
+        """
+        for name, calls in self.calls.items():
+            silent = sorted(path for path, count in calls.items() if count == 0)
+            if silent or not calls:
+                raise EditNotApplied(
+                    f"edit {edits.get(name, name)} was attached and never computed in {len(silent)} of {len(calls)} "
+                    f"layers ({', '.join(silent[:3])}): it is switched off or bypassed"
+                )
+
+    def _hook(self, name: str, path: str) -> Any:
+        factors = self._factors[name]
+
+        def scale(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            self.calls[name][path] += 1
+            return output * factors.to(output.dtype)
+
+        return scale
+
+
+def _attach(model: Any, name: str, adapter: Adapter) -> PeftModel:
+    try:
+        config = LoraConfig(**{**_lora_settings(adapter.config), "inference_mode": True})
+        if isinstance(model, PeftModel):
+            model.add_adapter(name, config, low_cpu_mem_usage=True)
+        else:
+            model = get_peft_model(model, config, adapter_name=name, low_cpu_mem_usage=True)
+        _same_modules(model, name, adapter)
+        set_peft_model_state_dict(model, adapter.weights, adapter_name=name, low_cpu_mem_usage=True)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise EditNotApplied(f"the adapter does not fit the model: {error}") from error
+    return model
+
+
+def _lora_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    keep = (
+        "r",
+        "lora_alpha",
+        "use_rslora",
+        "target_modules",
+        "exclude_modules",
+        "layers_to_transform",
+        "layers_pattern",
+    )
+    return {"task_type": "CAUSAL_LM", **{name: config[name] for name in keep if config.get(name) is not None}}
+
+
+def _same_modules(wrapped: PeftModel, name: str, adapter: Adapter) -> None:
+    """The layers that were wrapped must be the layers that the file holds: PEFT alone would pass over the rest."""
+    found = {
+        path.removeprefix("base_model.model.")
+        for path, layer in wrapped.named_modules()
+        if isinstance(layer, LoraLayer) and name in layer.lora_A
+    }
+    for what, names in (
+        ("not in the model", set(adapter.modules) - found),
+        ("not in the file", found - set(adapter.modules)),
+    ):
+        if names:
+            raise EditNotApplied(f"{len(names)} of the adapter's layers are {what}: {', '.join(sorted(names)[:3])}")
