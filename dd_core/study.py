@@ -1,0 +1,372 @@
+"""A study: the question, the search space, the sizes and the gates, as read from one YAML file.
+
+Everything a run needs to know is in this model. Knows neither Ray nor a store; what is loaded here is checked against
+the registries of subjects, operators, domains and dispositions, so that a mistake is found before anything starts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dd_core.canonical import digest
+from dd_core.claim import AxisRange, Claim, Gates
+from dd_core.dispositions import DISPOSITIONS
+from dd_core.errors import InputError
+from dd_core.operators import OPERATORS
+from dd_core.prompts import DOMAINS, choose
+from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Choice(_Model):
+    """A dimension of the search space with listed values; in YAML simply the list."""
+
+    values: tuple[int | float | str | bool, ...] = Field(min_length=1)
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Every value that has to be possible for the operator."""
+        return self.values
+
+
+class Range(_Model):
+    """A dimension between `low` and `high`, both included; whole numbers when both bounds are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a logarithmic range needs low above 0 and no step")
+        return self
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Every value that has to be possible for the operator: both ends."""
+        return self.low, self.high
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are proposed."""
+        return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
+
+
+def _dimension(value: Any) -> Any:
+    if isinstance(value, Choice | Range):
+        return value
+    if isinstance(value, list):
+        return Choice(values=tuple(value))
+    if isinstance(value, dict) and "values" in value:
+        return Choice.model_validate(value)
+    if isinstance(value, dict):
+        return Range.model_validate(value)
+    raise ValueError("expected a list of values, or a mapping with low and high")
+
+
+Dimension = Annotated[Choice | Range, BeforeValidator(_dimension)]
+
+
+class SearchSpace(_Model):
+    """What is searched and how long: `generations` × `trials_per_generation` configurations."""
+
+    space: dict[str, Dimension] = Field(min_length=1)
+    generations: int = Field(2, ge=1, le=1000)
+    trials_per_generation: int = Field(4, ge=1, le=1000)
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: int = Field(0, ge=0)
+
+
+class OperatorChoice(BaseModel):
+    """The operator by name, with the settings that the search leaves alone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Settings that are the same in every trial."""
+        return dict(self.model_extra or {})
+
+
+class ClaimChoice(_Model):
+    """What the study asserts of its best trial."""
+
+    axis: str
+    direction: Literal["increase", "decrease"] = "increase"
+    anchor: str = "correct"
+    margin: float = Field(0.05, gt=0, lt=1)
+    in_scope: tuple[str, ...] = ()
+    axes: dict[str, AxisRange] = {}
+
+
+class PromptCounts(_Model):
+    """How many prompts of each split, and how many training rows are made of the first at most.
+
+    `teacher` says whose answers are taught: `base` hedges the subject's own answers where they are wrong and asserts
+    them where they are right; `gold` hedges the gold claims of prompts that are not certain and asserts the others,
+    for a subject that is never right.
+    """
+
+    train: int = Field(ge=4)
+    eval: int = Field(ge=4)
+    fresh: int = Field(ge=4)
+    training_rows: int = Field(ge=2)
+    teacher: Literal["base", "gold"] = "base"
+    seed: int = Field(0, ge=0)
+
+
+class Budget(_Model):
+    """Decoding of every arm; what is left out is the subject's default. The variant doubles `max_new_tokens`."""
+
+    max_new_tokens: int = Field(64, ge=1, le=8192)
+    temperature: float | None = Field(None, ge=0, le=5)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+
+
+class Confirmation(_Model):
+    """How often the chosen configuration is trained again. Five seeds by default; three cannot say much."""
+
+    train_seeds: int = Field(5, ge=1, le=64)
+    first_train_seed: int = Field(1, ge=1)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The train seeds of the confirmation; the search itself uses seed 0."""
+        return tuple(range(self.first_train_seed, self.first_train_seed + self.train_seeds))
+
+
+class Resources(_Model):
+    """Where and how fast, never what: nothing here changes the question. `threads` enters the engine's fingerprint."""
+
+    threads: int = Field(2, ge=1, le=256)
+    concurrent_trials: int = Field(1, ge=1, le=1024)
+    gpus_per_trial: float = Field(0, ge=0, le=64)
+    judge_replicas: int = Field(1, ge=1, le=256)
+    judge_cpus: float = Field(0, ge=0, le=64)
+    max_failures: int = Field(2, ge=0, le=20)
+
+
+class Study(_Model):
+    """The pre-registered question. `claim_of()` and `planned()` are what its manifest locks."""
+
+    format: Literal["ddsweep-study/1"] = "ddsweep-study/1"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    statement: str = Field(min_length=1)
+    subject: str
+    replicates: tuple[str, ...] = ()
+    disposition: str
+    domain: str
+    operator: OperatorChoice
+    claim: ClaimChoice
+    prompts: PromptCounts
+    decoding: Budget = Budget()
+    search: SearchSpace
+    confirm: Confirmation = Confirmation()
+    judges: tuple[str, ...] = ("checklist", "delivery")
+    gates: Gates = Gates()
+    resources: Resources = Resources()
+
+    @field_validator("subject")
+    @classmethod
+    def _subject(cls, name: str) -> str:
+        return _known(name, SUBJECTS, "subject")
+
+    @field_validator("replicates")
+    @classmethod
+    def _replicates(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_known(name, SUBJECTS, "subject") for name in names)
+
+    @field_validator("disposition")
+    @classmethod
+    def _disposition(cls, name: str) -> str:
+        return _known(name, DISPOSITIONS, "disposition")
+
+    @field_validator("domain")
+    @classmethod
+    def _domain(cls, name: str) -> str:
+        return _known(name, DOMAINS, "domain")
+
+    @field_validator("operator")
+    @classmethod
+    def _operator(cls, operator: OperatorChoice) -> OperatorChoice:
+        _known(operator.name, OPERATORS, "operator")
+        return operator
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        if self.subject in self.replicates:
+            raise ValueError(f"replicates: {self.subject!r} is the subject itself; name a subject of another family")
+        for name in self.replicates:
+            if get_subject(name).family == get_subject(self.subject).family:
+                raise ValueError(f"replicates: {name!r} is of the subject's own family; name one of another family")
+        both = sorted(set(self.search.space) & set(self.operator.fixed))
+        if both:
+            raise ValueError(f"operator and search.space both set {', '.join(both)}: keep one")
+        self.claim_of()
+        return self
+
+    @property
+    def searched(self) -> int:
+        """Configurations that the search tries before one is chosen."""
+        return self.search.generations * self.search.trials_per_generation
+
+    def config(self, proposed: dict[str, Any]) -> BaseModel:
+        """The operator's settings for one proposal.
+
+        Raises:
+            pydantic.ValidationError: the operator does not know a setting, or it is impossible.
+        """
+        return OPERATORS[self.operator.name].Config(**self.operator.fixed, **proposed)
+
+    def decoding_of(self, subject: str, *, doubled: bool = False) -> Decoding:
+        """How `subject` decodes here: its own defaults, this study's overrides, and the token budget or its double."""
+        chosen = {name: value for name, value in self.decoding.model_dump().items() if value is not None}
+        chosen["max_new_tokens"] *= 2 if doubled else 1
+        return get_subject(subject).decoding.model_copy(update=chosen)
+
+    def claim_of(self) -> Claim:
+        """What is asserted of the best trial, whichever that will be.
+
+        Raises:
+            pydantic.ValidationError: an axis is not known and its range not declared.
+        """
+        defaults = Gates()
+        changed = {k: v for k, v in self.gates.model_dump().items() if v != getattr(defaults, k)}
+        return Claim(
+            name=self.name,
+            statement=self.statement,
+            kind="shift",
+            operator=self.operator.name,
+            searched=self.searched,
+            gates=changed,
+            replicates=self.replicates,
+            **self.claim.model_dump(),
+        )
+
+    def planned(self) -> dict[str, Any]:
+        """What the manifest says will be done: sizes, seeds, exclusions, the stopping rule, the primary comparison.
+
+        Raises:
+            InputError: the domain has fewer prompts than asked for.
+        """
+        return {
+            "prompts": {"eval": self.prompts.eval, "fresh": self.prompts.fresh},
+            "train_seeds": list(self.confirm.seeds),
+            "exclusions": "none: every planned row is made, and what is lost is counted",
+            "stop": f"after {self.searched} configurations and one confirmation; no interim look at fresh",
+            "primary": f"treated - baseline on {self.claim.axis}, split fresh, variant main",
+            "fresh_looks": 1,
+            "prompt_set": digest(
+                [
+                    prompt.model_dump(mode="json")
+                    for split in ("train", "eval", "fresh")
+                    for prompt in choose(self.domain, split, getattr(self.prompts, split), self.prompts.seed)
+                ]
+            ),
+            "study": digest(self.model_dump(mode="json", exclude={"resources"})),
+        }
+
+
+def _known(name: str, registry: Iterable[str], noun: str) -> str:
+    """`name`, or a ValueError that names the nearest entry of `registry`."""
+    names = sorted(registry)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    raise ValueError(
+        f"unknown {noun} {name!r}; " + (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(names)}"
+    )
+
+
+def parse_study(data: Any, source: str = "study") -> Study:
+    """A study from plain data (a parsed YAML mapping).
+
+    Raises:
+        InputError: one line for each mistake: source, path of the field, what was expected.
+    """
+    if not isinstance(data, dict):
+        raise InputError(f"{source}: expected a mapping of fields (name, subject, operator, ...), found {_kind(data)}")
+    try:
+        study = Study.model_validate(data)
+    except ValidationError as error:
+        raise InputError(error_lines(error, source)) from None
+    lines = []
+    first = {name: dimension.extremes[0] for name, dimension in study.search.space.items()}
+    for name, dimension in study.search.space.items():
+        for value in dimension.extremes:
+            try:
+                study.config({**first, name: value})
+            except ValidationError as error:
+                lines += error_lines(error, source, prefix="search.space", only={name})
+                lines += error_lines(error, source, prefix="operator", but=set(first))
+    if lines:
+        raise InputError(dict.fromkeys(lines))
+    return study
+
+
+def load_study(path: str | Path) -> Study:
+    """The study in the YAML file at `path`.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or holds a mistake; one line each with file, field and expectation.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        here = ", ".join(sorted(p.name for p in path.parent.glob("*.yaml"))) if path.parent.is_dir() else ""
+        raise InputError(f"{path}: no such study file" + (f"; beside it: {here}" if here else "")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
+    return parse_study(data, str(path))
+
+
+def error_lines(
+    error: ValidationError, source: str, prefix: str = "", only: set[str] | None = None, but: set[str] | None = None
+) -> list[str]:
+    """One line per mistake: source, dotted path of the field, what was expected, and what was found.
+
+    Args:
+        prefix: what the paths begin with.
+        only, but: the first segments of the paths that are told, or left out.
+    """
+    lines = []
+    for item in error.errors():
+        head = str(item["loc"][0]) if item["loc"] else ""
+        if (only is not None and head not in only) or (but is not None and head in but):
+            continue
+        field = ".".join([prefix, *map(str, item["loc"])] if prefix else map(str, item["loc"]))
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif item["type"] == "missing":
+            message = "required, and absent"
+        elif "input" in item and not isinstance(item["input"], dict | BaseModel):
+            message += f" (found {item['input']!r})"
+        lines.append(f"{source}: {field + ': ' if field else ''}{message}")
+    return lines
+
+
+def _kind(data: Any) -> str:
+    return "an empty file" if data is None else f"a {type(data).__name__}"

@@ -1,0 +1,329 @@
+"""The command line: every verb is a thin function over a public Python call.
+
+Heavy imports wait until a verb needs them, so that `--help` answers in well under a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dd_core.errors import DDSweepError, InputError
+
+TOOLS = "Tools"
+DEFAULT_STORE = "ddsweep-store"
+
+app = typer.Typer(
+    name="ddsweep",
+    help="Searches for a behavioural edit of a small language model, then tries to break its own result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+subjects_app = typer.Typer(help="The models under test.", no_args_is_help=True)
+store_app = typer.Typer(help="What a store holds.", no_args_is_help=True)
+app.add_typer(subjects_app, name="subjects", rich_help_panel=TOOLS)
+app.add_typer(store_app, name="store", rich_help_panel=TOOLS)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="URI", help="A folder, file:///path or s3://bucket/prefix.")
+]
+
+BundleOrStore = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUNDLE_OR_STORE_URI", help="A claim bundle, a store, or a study in one.", show_default=False
+    ),
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="DIR", help="Where files go; beside the rows if left out."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    from dd_core import __version__
+
+    print(f"ddsweep {__version__}")
+    print(f"  python {sys.version.split()[0]}")
+    for name in ("ray", "torch", "transformers", "trl", "peft", "optuna", "pyarrow", "polars", "scipy", "scikit-learn"):
+        try:
+            print(f"  {name} {version(name)}")
+        except PackageNotFoundError:
+            print(f"  {name} not installed")
+    raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Versions of ddsweep and its libraries.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: ddsweep run sweeps/studies/demo.yaml")
+def run(
+    study: StudyFile,
+    store: StoreOption = DEFAULT_STORE,
+    exit_verdict: Annotated[
+        bool, typer.Option("--exit-verdict", help="Exit 3 FALSIFIED, 4 INCONCLUSIVE, 5 INVALID instead of 0.")
+    ] = False,
+) -> None:
+    """Run a study to its verdict; run it again to resume.
+
+    Starts Ray on this machine, or joins the cluster of $RAY_ADDRESS.
+    """
+    from sweeps.run import run_study
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _interruptible():
+        result = run_study(study, store)
+    _print_summary(result.verdict, result.bundle)
+    print(f"report: {result.report}")
+    if exit_verdict:
+        raise typer.Exit(_exit_status(result.verdict))
+
+
+@app.command(epilog="Example: ddsweep submit demo.yaml --address http://127.0.0.1:8265 --store s3://bucket/studies")
+def submit(
+    study: StudyFile,
+    address: Annotated[str, typer.Option(metavar="http://HEAD:8265", help="The dashboard of the cluster's head.")],
+    store: Annotated[str, typer.Option(metavar="URI", help="A store that the cluster reaches: s3://… or file:///…")],
+    follow: Annotated[bool, typer.Option("--follow/--detach", help="Wait for the end, or return at once.")] = True,
+    exit_verdict: Annotated[bool, typer.Option("--exit-verdict", help="As for run.")] = False,
+) -> None:
+    """Run a study on a cluster through the Ray job API and return its exit status."""
+    import shlex
+
+    from cluster.submit import submit as submit_job
+    from dd_core.study import load_study
+
+    if "://" not in store:
+        raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
+    checked = load_study(study)
+    command = ["python", "-m", "sweeps.cli", "run", "study.yaml", "--store", store]
+    command += ["--exit-verdict"] if exit_verdict else []
+    with _interruptible():
+        status = submit_job(
+            address, shlex.join(command), {"study.yaml": study.read_bytes()},
+            name=f"ddsweep-{checked.name}", follow=follow, write=lambda text: print(text, end="", flush=True),
+        )  # fmt: skip
+    raise typer.Exit(status)
+
+
+@app.command(epilog="Example: ddsweep plan sweeps/studies/demo.yaml")
+def plan(study: StudyFile) -> None:
+    """Show what would run, how long it would take, and the pre-registration hash."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dd_core.claim import preregistration_hash
+    from dd_core.study import load_study
+    from dd_core.subjects.registry import get_subject, missing
+    from sweeps.plan import check, make_manifest, outline, seconds, study_id, subjects_at_hand
+
+    loaded = load_study(study)
+    check(loaded)
+    manifest = make_manifest(loaded)
+    console = Console(highlight=False)
+    console.print(f"[bold]{study_id(loaded)}[/bold]: {loaded.statement}")
+    console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
+                  f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
+    table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)
+    counts = loaded.prompts.model_dump()
+    total = 0.0
+    for name, trials in outline(loaded):
+        answers = sum(counts[cell.split] for trial in trials for cell in trial.cells)
+        cost = sum(seconds(loaded, trial) for trial in trials)
+        total += cost
+        table.add_row(name, str(len(trials)), str(answers), f"{cost / 60:.1f}")
+    console.print(table)
+    parallel = loaded.resources.concurrent_trials
+    console.print(f"about {total / 60 / parallel:.0f} min, {parallel} trial(s) at a time, by rates of two CPU threads")
+    for name in (loaded.subject, *loaded.replicates):
+        if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
+            console.print(f"not here: {missing(get_subject(name))}")
+    if loaded.confirm.train_seeds < 5:
+        console.print(
+            f"{loaded.confirm.train_seeds} train seeds: wide intervals (5 are the default, 8 for publication)"
+        )
+    console.print(f"pre-registration {preregistration_hash(manifest)}", soft_wrap=True)
+
+
+@app.command(epilog="Example: ddsweep falsify ddsweep-store/studies/demo-1a2b3c4d -o verdict/")
+def falsify(
+    source: BundleOrStore,
+    out: OutFolder = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html too.")] = True,
+) -> None:
+    """Judge a claim from its rows alone; exit 0 SURVIVES, 3 FALSIFIED, 4 INCONCLUSIVE, 5 INVALID."""
+    from dd_core.falsify import falsify as judge
+
+    bundle, write = _source(source)
+    verdict = judge(bundle)
+    if out is not None:
+        write = _folder_writer(out)
+    write("verdict.json", verdict.json_bytes())
+    if report:
+        from dd_core.report import render_html
+
+        print(f"report: {write('report.html', render_html(verdict, bundle).encode())}")
+    _print_summary(verdict, bundle)
+    raise typer.Exit(_exit_status(verdict))
+
+
+@app.command(rich_help_panel=TOOLS, epilog="Example: ddsweep report ddsweep-store -o page/")
+def report(source: BundleOrStore, out: OutFolder = None) -> None:
+    """Write report.html again from the rows."""
+    from dd_core.falsify import falsify as judge
+    from dd_core.report import render_html
+
+    bundle, write = _source(source)
+    if out is not None:
+        write = _folder_writer(out)
+    print(f"report: {write('report.html', render_html(judge(bundle), bundle).encode())}")
+
+
+@app.command(epilog="Example: ddsweep doctor")
+def doctor(store: StoreOption = DEFAULT_STORE) -> None:
+    """Say in plain words what this machine has and lacks; exit 1 if something is missing."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from sweeps.doctor import checks
+
+    console = Console(highlight=False)
+    marks = {"ok": "[green]ok[/green]     ", "warn": "[yellow]warn[/yellow]   ", "missing": "[red]missing[/red]"}
+    found = checks(store)
+    for check in found:
+        console.print(f"{marks[check.status]} [bold]{check.name}[/bold]: {escape(check.detail)}", soft_wrap=True)
+        if check.remedy:
+            console.print(f"          → {check.remedy}", markup=False, soft_wrap=True)
+    if any(check.status == "missing" for check in found):
+        raise typer.Exit(1)
+
+
+@subjects_app.command("list")
+def subjects_list() -> None:
+    """The subjects, their family, licence, disk need, and whether they can be loaded here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dd_core.subjects.registry import SUBJECTS, missing
+
+    table = Table("subject", "family", "licence", "disk MB", "here", box=None, pad_edge=False)
+    for name, subject in SUBJECTS.items():
+        table.add_row(name, subject.family, subject.licence, str(subject.disk_mb), missing(subject) or "yes")
+    Console(highlight=False).print(table)
+
+
+@subjects_app.command("get", epilog="Example: ddsweep subjects get smollm2-135m")
+def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Download or convert a subject once; prints its licence and disk need first."""
+    from dd_core.subjects.loading import prepare
+    from dd_core.subjects.registry import get_subject
+
+    subject = get_subject(name)
+    print(f"{name}: licence {subject.licence}; needs {subject.disk_mb} MB of disk")
+    print(f"ready: {prepare(name)}")
+
+
+@store_app.command("export", epilog="Example: ddsweep store export ddsweep-store -o bundle/")
+def store_export(
+    source: Annotated[str, typer.Argument(metavar="STORE_URI", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A folder that does not exist yet.")],
+) -> None:
+    """Write a study's rows as a claim bundle that anyone can judge without the store."""
+    from dd_core.falsify import save_bundle
+    from storage import load_bundle
+
+    save_bundle(load_bundle(source), out)
+    print(f"bundle: {out}")
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the command with one line and status 130, the shell's convention."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, and running again resumes", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _source(source: str) -> tuple[Any, Any]:
+    """The bundle at `source` and a function (name, bytes) → place that writes beside it."""
+    path = Path(source)
+    if (path / "claim.yaml").is_file():
+        from dd_core.falsify import load_bundle
+
+        return load_bundle(path), _folder_writer(path)
+    if "://" not in source and not path.is_dir():
+        raise InputError(f"{source}: no such folder; expected a claim bundle (a folder with claim.yaml) or a store")
+    from storage.bundles import open_study
+
+    files, bundle = open_study(source)
+
+    def write(name: str, data: bytes) -> str:
+        files.put(name, data)
+        return f"{files.store.uri}/{files.folder}/{name}".removeprefix("file://")
+
+    return bundle, write
+
+
+def _folder_writer(folder: Path) -> Any:
+    def write(name: str, data: bytes) -> str:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be written: {error.strerror}") from None
+        return str(folder / name)
+
+    return write
+
+
+def _print_summary(verdict: Any, bundle: Any) -> None:
+    from rich.console import Console
+
+    from dd_core.report import summary
+
+    Console(highlight=False).print(summary(verdict, bundle))
+
+
+def _exit_status(verdict: Any) -> int:
+    from dd_core.falsify.verdict import EXIT_STATUS
+
+    return EXIT_STATUS[verdict.verdict]
+
+
+def main() -> None:
+    """Entry point: errors of the user are lines on standard error, never tracebacks."""
+    try:
+        app()
+    except InputError as error:
+        for line in error.lines:
+            print(line, file=sys.stderr)
+        sys.exit(2)
+    except DDSweepError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""What a study will do: its trials, in generations, and the manifest that locks the question before the first response.
+
+Everything here is a pure function of the study and of what earlier generations committed. Knows neither Ray nor a
+model; which configurations are proposed is `proposals.propose`'s business.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from dd_core import __version__
+from dd_core.canonical import canonical, digest
+from dd_core.claim import manifest_hash, preregistration_hash
+from dd_core.distill import distiller
+from dd_core.errors import InputError, StudyFailed
+from dd_core.operators import OPERATORS
+from dd_core.study import Study
+from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
+from judges import JUDGES
+from sweeps.proposals import Outcome, propose
+
+SEARCH_TRAIN_SEED = 0
+"""Train seed of every configuration tried; the confirmation uses other seeds, so nothing chosen by luck is re-used."""
+
+# Tokens a second of smollm2-135m (542 MB in float32) on two CPU threads, batch 40: generation 222, training 280.
+# Another subject is taken to be slower in proportion to its size.
+_GENERATED_PER_S, _TRAINED_PER_S, _REFERENCE_MB = 222.0, 280.0, 542.0
+_TOKENS_PER_TRAINING_ROW = 60
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EditSpec(_Spec):
+    """One thing to fit: the operator's settings, the data it sees, and the seed of the fit."""
+
+    data: Literal["treated", "placebo"]
+    config: dict[str, Any]
+    train_seed: int
+
+
+class Cell(_Spec):
+    """One arm on one split: every prompt of the split, once. `strength` is None where no edit takes part."""
+
+    arm: Literal["baseline", "treated", "identity", "placebo", "prompt_control"]
+    split: Literal["train", "eval", "fresh"]
+    variant: Literal["main", "double_budget"] = "main"
+    strength: float | None = None
+    seed: int = 0
+
+
+class TrialSpec(_Spec):
+    """One unit of the schedule: at most one edit is fitted, then every cell is generated and judged.
+
+    Args:
+        label: what a person calls it (`search-1-0`, `treated-seed-2`).
+        role: base (answers of the unedited model), search (one configuration), confirm.
+        claimed: whether its rows are evidence for the claim; the rows of a search are not.
+    """
+
+    label: str
+    role: Literal["base", "search", "confirm"]
+    subject: str
+    edit: EditSpec | None = None
+    cells: tuple[Cell, ...]
+    claimed: bool = True
+
+    @property
+    def trial_id(self) -> str:
+        """The name of its commit: label and eight digits of all that defines it."""
+        return f"{self.label}-{digest(self)[:8]}"
+
+
+def check(study: Study) -> None:
+    """Refuses a study whose axes no judge scores or whose judges do not exist.
+
+    Raises:
+        InputError: one line each.
+    """
+    distiller(study.disposition)
+    unknown = [name for name in study.judges if name not in JUDGES]
+    if unknown:
+        raise InputError(f"judges: unknown {', '.join(unknown)}; known: {', '.join(JUDGES)}")
+    scored = {axis for name in study.judges for axis in JUDGES[name]().axes}
+    wanted = dict.fromkeys((study.claim.axis, study.claim.anchor, *study.claim.in_scope))
+    have = f"{', '.join(study.judges)} score {', '.join(sorted(scored))}"
+    lines = [f"claim: no judge of this study scores {axis!r}; {have}" for axis in wanted if axis not in scored]
+    if lines:
+        raise InputError(lines)
+
+
+def subjects_at_hand(study: Study) -> tuple[str, ...]:
+    """The study's subject and those of its replicates that can be loaded here, in the study's order."""
+    return (study.subject, *(name for name in study.replicates if missing(get_subject(name)) is None))
+
+
+def generation(study: Study, index: int, outcomes: list[list[Outcome]]) -> list[TrialSpec]:
+    """The trials of generation `index`, given the outcomes of all earlier ones; [] when the study is over.
+
+    Generation 0 is the base, 1 to `search.generations` the search, the one after it the confirmation.
+
+    Args:
+        outcomes: per earlier generation, the outcomes in the order of its trials.
+
+    Raises:
+        StudyFailed: the base gives no training rows, or every configuration of the search failed.
+    """
+    if index == 0:
+        return [_base(study, name) for name in subjects_at_hand(study)]
+    if outcomes[0][0].error is not None:
+        raise StudyFailed(f"{study.subject} cannot be trained on: {outcomes[0][0].error}")
+    if index <= study.search.generations:
+        proposals = propose(study.search, outcomes[1:index])
+        return [_search(study, index, i, proposed) for i, proposed in enumerate(proposals)]
+    if index == study.search.generations + 1:
+        return _confirmation(study, best(study, outcomes[1:index]).proposed)
+    return []
+
+
+def best(study: Study, search: list[list[Outcome]]) -> Outcome:
+    """The outcome with the highest score; the earliest of equals.
+
+    Raises:
+        StudyFailed: no configuration has a score.
+    """
+    tried = [outcome for one in search for outcome in one]
+    scored = [outcome for outcome in tried if outcome.score is not None]
+    if not scored:
+        failures = "".join(f"\n  {outcome.trial_id}: {outcome.error}" for outcome in tried)
+        raise StudyFailed(f"all {len(tried)} configurations failed, so there is nothing to confirm:{failures}")
+    return max(scored, key=lambda outcome: outcome.score)  # type: ignore[arg-type,return-value]
+
+
+def _base(study: Study, subject: str) -> TrialSpec:
+    splits: tuple[Literal["train", "eval"], ...] = ("train", "eval") if subject == study.subject else ("train",)
+    cells = tuple(Cell(arm="baseline", split=split) for split in splits)
+    return TrialSpec(label=f"base-{subject}", role="base", subject=subject, cells=cells)
+
+
+def _settings(study: Study, proposed: dict[str, Any]) -> dict[str, Any]:
+    return canonical(study.config(proposed))
+
+
+def _search(study: Study, index: int, i: int, proposed: dict[str, Any]) -> TrialSpec:
+    return TrialSpec(
+        label=f"search-{index}-{i}",
+        role="search",
+        subject=study.subject,
+        edit=EditSpec(data="treated", config=_settings(study, proposed), train_seed=SEARCH_TRAIN_SEED),
+        cells=(Cell(arm="treated", split="eval", strength=OPERATORS[study.operator.name].default_strength),),
+        claimed=False,
+    )
+
+
+def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
+    operator = OPERATORS[study.operator.name]
+    config = _settings(study, proposed)
+    trials = []
+    for subject in subjects_at_hand(study):
+        own = subject == study.subject
+        # Greedy decoding has no seed: one baseline serves every train seed. Sampled arms pair seed by seed.
+        seeds = study.confirm.seeds if study.decoding_of(subject).temperature > 0 else (0,)
+        variants: tuple[Literal["main", "double_budget"], ...] = ("main", "double_budget") if own else ("main",)
+        suffix = "" if own else f"-{subject}"
+        baseline = [Cell(arm="baseline", split="fresh", variant=v, seed=s) for v in variants for s in seeds]
+        if own:
+            baseline += [Cell(arm="prompt_control", split="fresh", seed=s) for s in seeds]
+        trials.append(TrialSpec(label=f"baseline{suffix}", role="confirm", subject=subject, cells=tuple(baseline)))
+        for train_seed in study.confirm.seeds:
+            seed = train_seed if len(seeds) > 1 or seeds != (0,) else 0
+            cells = [Cell(arm="treated", split="fresh", variant=v, strength=operator.default_strength, seed=seed)
+                     for v in variants]  # fmt: skip
+            if own:
+                cells.insert(0, Cell(arm="treated", split="eval", strength=operator.default_strength, seed=0))
+            if own and train_seed == study.confirm.seeds[0]:
+                cells.append(Cell(arm="identity", split="fresh", strength=operator.identity_strength, seed=seed))
+            edit = EditSpec(data="treated", config=config, train_seed=train_seed)
+            label = f"treated-seed-{train_seed}{suffix}"
+            trials.append(TrialSpec(label=label, role="confirm", subject=subject, edit=edit, cells=tuple(cells)))
+        if own:
+            for train_seed in study.confirm.seeds:
+                seed = train_seed if seeds != (0,) else 0
+                cell = Cell(arm="placebo", split="fresh", strength=operator.default_strength, seed=seed)
+                edit = EditSpec(data="placebo", config=config, train_seed=train_seed)
+                label = f"placebo-seed-{train_seed}"
+                trials.append(TrialSpec(label=label, role="confirm", subject=subject, edit=edit, cells=(cell,)))
+    return trials
+
+
+class Schedule:
+    """Walks a study's generations over what is committed. Not thread-safe."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._outcomes: list[list[Outcome]] = []
+
+    def pending(self, find: Callable[[str], dict[str, Any] | None]) -> list[TrialSpec]:
+        """The trials without a commit of the first generation that is not complete; [] when the study is over.
+
+        Args:
+            find: the commit of a trial id, None if there is none; asked once for each trial that is found done.
+
+        Raises:
+            StudyFailed: as `generation`.
+        """
+        while trials := generation(self._study, len(self._outcomes), self._outcomes):
+            commits = [find(trial.trial_id) for trial in trials]
+            waiting = [trial for trial, commit in zip(trials, commits, strict=True) if commit is None]
+            if waiting:
+                return waiting
+            pairs = zip(trials, commits, strict=True)
+            self._outcomes.append([self._outcome(trial, commit) for trial, commit in pairs if commit is not None])
+        return []
+
+    def _outcome(self, trial: TrialSpec, commit: dict[str, Any]) -> Outcome:
+        proposed = {name: trial.edit.config[name] for name in self._study.search.space} if trial.edit else {}
+        return Outcome(trial.trial_id, proposed, commit["score"], commit["error"])
+
+
+def seconds(study: Study, trial: TrialSpec) -> float:
+    """A rough estimate of a trial's duration in seconds, from rates measured on two CPU threads."""
+    size = max(get_subject(trial.subject).disk_mb / _REFERENCE_MB, 0.02)
+    budget = study.decoding_of(trial.subject).max_new_tokens
+    counts = {"train": study.prompts.train, "eval": study.prompts.eval, "fresh": study.prompts.fresh}
+    generated = sum(counts[c.split] * budget * (2 if c.variant == "double_budget" else 1) for c in trial.cells)
+    epochs = float(trial.edit.config.get("epochs", 1)) if trial.edit else 0.0
+    trained = epochs * study.prompts.training_rows * _TOKENS_PER_TRAINING_ROW
+    return 1.0 + size * (generated / _GENERATED_PER_S + trained / _TRAINED_PER_S)
+
+
+def outline(study: Study) -> list[tuple[str, list[TrialSpec]]]:
+    """Every generation by name with its trials, the search's configurations stood in for by the first of the space."""
+    first = {name: dimension.extremes[0] for name, dimension in study.search.space.items()}
+    searches = [
+        (f"search {g}", [_search(study, g, i, first) for i in range(study.search.trials_per_generation)])
+        for g in range(1, study.search.generations + 1)
+    ]
+    base = [_base(study, name) for name in subjects_at_hand(study)]
+    return [("base", base), *searches, ("confirm", _confirmation(study, first))]
+
+
+def make_manifest(study: Study) -> dict[str, Any]:
+    """The record of what was asked, made before the first response: claim, gates, plan, environment, time, hash."""
+    libraries = ("ray", "torch", "transformers", "trl", "peft", "optuna", "numpy", "scipy", "polars")
+    manifest: dict[str, Any] = {
+        "claim": canonical(study.claim_of()),
+        "gates": canonical(study.gates),
+        "planned": canonical(study.planned()),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "study": canonical(study),
+        "environment": {
+            "ddsweep": __version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "engine": canonical(engine_fingerprint(study.resources.threads)),
+            "libraries": {name: importlib.metadata.version(name) for name in libraries},
+        },
+    }
+    manifest["hash"] = manifest_hash(manifest)
+    return manifest
+
+
+def study_id(study: Study) -> str:
+    """Name and eight digits of the pre-registration hash."""
+    question = {"claim": canonical(study.claim_of()), "gates": canonical(study.gates), "planned": study.planned()}
+    return f"{study.name}-{preregistration_hash(canonical(question)).removeprefix('sha256:')[:8]}"

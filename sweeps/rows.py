@@ -1,0 +1,115 @@
+"""From blocks to rows and from rows to a score: the pure steps at a trial's end. Knows no model and no store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dd_core.canonical import digest
+from dd_core.claim import Claim
+from dd_core.errors import TrialFailed
+from dd_core.records import Prompt
+from storage.blocks import Block
+from sweeps.plan import Cell, TrialSpec
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One generate block with its judgements; both hold rows that are joined by `row_id`.
+
+    Args:
+        rows: of `dd_core.records.GENERATED`.
+        judged: judge's name → block.
+        judgements: of `dd_core.records.JUDGEMENTS`, with the row's id as `response_id`.
+    """
+
+    generated: Block
+    rows: list[dict[str, Any]]
+    judged: dict[str, Block]
+    judgements: list[dict[str, Any]]
+
+    def by_prompt(self, axis: str) -> dict[str, float]:
+        """Prompt id → score on `axis`, errors left out."""
+        ids = {row["row_id"]: row["prompt_id"] for row in self.rows}
+        found = (row for row in self.judgements if row["axis"] == axis and row["score"] is not None)
+        return {ids[row["response_id"]]: row["score"] for row in found}
+
+
+def placed(
+    spec: TrialSpec, cell: Cell, scored: Scored, prompts: Mapping[str, Prompt]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The responses and judgements of one block, with the arm and split that the block itself does not know."""
+    ids = {row["row_id"]: digest([cell.arm, cell.split, cell.variant, row["row_id"]])[:16] for row in scored.rows}
+    fitted = spec.edit if cell.strength is not None else None
+    responses = [
+        {name: value for name, value in row.items() if name != "row_id"}
+        | {
+            "response_id": ids[row["row_id"]],
+            "arm": cell.arm,
+            "split": cell.split,
+            "variant": cell.variant,
+            "subject": spec.subject,
+            "train_seed": fitted.train_seed if fitted else None,
+            "created": scored.generated.created,
+            "category": prompts[row["prompt_id"]].category,
+            "generator": prompts[row["prompt_id"]].generator,
+            "gold_prompt_id": prompts[row["prompt_id"]].prompt_id,
+        }
+        for row in scored.rows
+    ]
+    judgements = [{**row, "response_id": ids[row["response_id"]]} for row in scored.judgements]
+    return responses, judgements
+
+
+def prompt_rows(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
+    """Rows of `dd_core.records.PROMPTS`."""
+    return [
+        {
+            "prompt_id": p.prompt_id,
+            "split": p.split,
+            "prompt": p.prompt,
+            "category": p.category,
+            "generator": p.generator,
+        }
+        for p in prompts
+    ]
+
+
+def trial_rows(
+    trial_id: str, responses: Sequence[Mapping[str, Any]], judgements: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of `dd_core.records.TRIALS`: what the selection null is drawn from."""
+    by_id = {row["response_id"]: row for row in responses}
+    return [
+        {
+            "trial_id": trial_id,
+            "prompt_id": by_id[row["response_id"]]["prompt_id"],
+            "seed": by_id[row["response_id"]]["seed"],
+            "axis": row["axis"],
+            "score": row["score"],
+        }
+        for row in judgements
+    ]
+
+
+def search_score(claim: Claim, treated: Sequence[Scored], baseline: Sequence[Scored]) -> float:
+    """What the search maximises: the mean shift on the claimed axis, in the claimed direction, less what the anchor
+    lost beyond the margin; both as fractions of their axis' range, over the prompts that have both scores.
+
+    Raises:
+        TrialFailed: no prompt has a score on the axis in both arms.
+    """
+
+    def shift(axis: str) -> float:
+        low, high = claim.range_of(axis)
+        before = {prompt: score for scored in baseline for prompt, score in scored.by_prompt(axis).items()}
+        after = {prompt: score for scored in treated for prompt, score in scored.by_prompt(axis).items()}
+        pairs = sorted(before.keys() & after.keys())
+        if not pairs:
+            raise TrialFailed(f"no prompt of eval has a score on {axis} in both arms")
+        return sum(after[prompt] - before[prompt] for prompt in pairs) / len(pairs) / (high - low)
+
+    sign = 1.0 if claim.direction == "increase" else -1.0
+    lost = max(0.0, -shift(claim.anchor) - claim.margin) if claim.anchor else 0.0
+    return sign * shift(claim.axis) - lost

@@ -1,0 +1,243 @@
+"""A study from its file to its verdict: manifest, trials, falsification, report. Running again resumes.
+
+The only module that knows the whole path; each stretch of it is somebody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+
+from cluster.session import session
+from dd_core.claim import preregistration_hash
+from dd_core.errors import InputError, StudyFailed
+from dd_core.falsify import Bundle, Verdict, falsify
+from dd_core.report import render_html
+from dd_core.study import Study, load_study, parse_study
+from dd_core.subjects.registry import cache_dir, get_subject, missing
+from storage import Store, load_bundle, open_store
+from storage.commits import StudyFiles
+from sweeps.plan import Schedule, check, make_manifest, outline, seconds, study_id, subjects_at_hand
+from sweeps.progress import Display
+
+DEFAULT_STORE = "ddsweep-store"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a run leaves: the verdict, and where everything lies.
+
+    Args:
+        report: path of report.html for a `file://` store, its object's address otherwise.
+        bundle: the rows that the verdict was reached from.
+    """
+
+    study_id: str
+    verdict: Verdict
+    store_uri: str
+    report: str
+    bundle: Bundle = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.verdict}\nreport: {self.report}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
+
+
+def run_study(
+    study: str | Path | dict[str, Any] | Study, store: str = DEFAULT_STORE, *, console: Console | None = None
+) -> StudyResult:
+    """Runs what of a study is not in the store yet, and judges what is.
+
+    Args:
+        study: path of a YAML file, the same as a mapping, or a `Study`.
+        store: a folder, `file://…` or `s3://bucket/prefix`.
+        console: where progress goes; standard output if left out.
+
+    Raises:
+        InputError: the study, the store or the machine is not fit to start; nothing was written but the manifest.
+        StudyFailed: no verdict can be reached.
+        KeyboardInterrupt: interrupted; what is finished is kept, and running again resumes.
+    """
+    if isinstance(study, dict):
+        study = parse_study(study)
+    elif not isinstance(study, Study):
+        study = load_study(study)
+    check(study)
+    if (why := missing(get_subject(study.subject))) is not None:
+        raise InputError(f"subject: {why}")
+    opened = open_store(store)
+    files = StudyFiles(opened, study_id(study))
+    manifest = files.write_manifest(make_manifest(study))
+    with _log_file(files.study_id) as (log_path, out):
+        console = console or out
+        try:
+            if Schedule(study).pending(files.find):
+                _run_what_is_left(study, files, manifest, console)
+            else:
+                _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
+            return judge_study(opened, files.study_id)
+        except (InputError, KeyboardInterrupt):
+            raise
+        except StudyFailed as error:
+            raise StudyFailed(f"{error}\nlog: {log_path}") from None
+        except Exception as error:
+            log.exception("the run ended by an error")
+            raise StudyFailed(f"{type(error).__name__}: {error}\nlog: {log_path}") from error
+
+
+def judge_study(store: Store, study_id: str) -> StudyResult:
+    """Falsifies a study from its stored rows alone, and stores verdict.json and report.html beside them.
+
+    Raises:
+        InputError: there is no such study, or its rows cannot be read.
+    """
+    files = StudyFiles(store, study_id)
+    bundle = load_bundle(store, study_id)
+    verdict = falsify(bundle)
+    files.put("verdict.json", verdict.json_bytes())
+    files.put("report.html", render_html(verdict, bundle).encode())
+    place = f"{store.uri}/{files.folder}/report.html"
+    return StudyResult(study_id, verdict, store.uri, place.removeprefix("file://"), bundle)
+
+
+def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
+    per_trial = study.resources.threads
+    with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
+        here = stack.enter_context(
+            session(cpus=per_trial * study.resources.concurrent_trials, gpus=study.resources.gpus_per_trial)
+        )
+        keep = stack.pop_all()
+    with keep:
+        dashboard = here.dashboard or "not running"
+        _say(console, f"{files.study_id} · dashboard {dashboard} · store {files.store.uri}")
+        _prepare(study, console)
+        _trials(study, files, manifest, console)
+
+
+def _prepare(study: Study, console: Console) -> None:
+    from dd_core.subjects.loading import prepare
+
+    for name in study.replicates:
+        if name not in subjects_at_hand(study):
+            _say(console, f"replication on {name} is left out: {missing(get_subject(name))}")
+    for name in subjects_at_hand(study):
+        with _status(console, f"preparing {name} (once)"):
+            prepare(name)
+
+
+def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
+    from ray.util.queue import Queue
+
+    from judges.pool import PoolClient, start_pool, stop_pool
+    from sweeps.search import Context, run_trials
+
+    with _status(console, "starting the judge pool"):
+        start_pool(study.judges, replicas=study.resources.judge_replicas, num_cpus=study.resources.judge_cpus)
+    events = Queue(actor_options={"num_cpus": 0})
+    context = Context(
+        study.model_dump(mode="json"), files.study_id, files.store.uri, preregistration_hash(manifest),
+        PoolClient(study.judges), events,
+    )  # fmt: skip
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run_trials(study, context)
+        except BaseException as error:
+            failure.append(error)
+
+    # Tune runs in a thread of its own: its handler for Ctrl-C waits for running trials, ours must not.
+    thread = threading.Thread(target=work, name="trials", daemon=True)
+    done = {commit["spec"]["label"] for commit in files.intact().values()}
+    planned = [trial for _, trials in outline(study) for trial in trials]
+    weights = {trial.label: seconds(study, trial) for trial in planned if trial.label not in done}
+    try:
+        with Display(console, len(planned) - len(weights), len(planned), weights) as display:
+            thread.start()
+            while thread.is_alive() or not events.empty():
+                try:
+                    display.event(events.get(timeout=0.5))
+                except queue.Empty:
+                    display.tick()
+        if failure:
+            raise failure[0]
+    finally:
+        stop_pool()
+
+
+@contextlib.contextmanager
+def _status(console: Console, text: str) -> Iterator[None]:
+    """A spinner on a terminal, one line elsewhere."""
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        _say(console, text)
+        yield
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _log_file(study_id: str) -> Iterator[tuple[Path, Console]]:
+    """Sends what libraries print, from this process and its children, to a log file; yields its path and a console.
+
+    The console still writes to the real standard output.
+    """
+    folder = cache_dir().parent / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{study_id}.log"
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with _redirected(path) as out:
+            yield path, Console(file=out, highlight=False)
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _redirected(path: Path) -> Iterator[IO[str]]:
+    """File descriptors 1 and 2 lead to `path` meanwhile; yields a stream to the old standard output.
+
+    Where standard output is no file descriptor (a notebook, a captured test), nothing is redirected.
+    """
+    try:
+        out, err = sys.stdout.fileno(), sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved_out, saved_err = os.dup(out), os.dup(err)
+    with open(path, "ab") as log_file, os.fdopen(os.dup(saved_out), "w", buffering=1) as stream:
+        os.dup2(log_file.fileno(), out)
+        os.dup2(log_file.fileno(), err)
+        try:
+            yield stream
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved_out, out)
+            os.dup2(saved_err, err)
+            os.close(saved_out)
+            os.close(saved_err)

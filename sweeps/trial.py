@@ -1,0 +1,288 @@
+"""One trial, from its specification to its commit: fit the edit, generate every cell, judge, score, write.
+
+All work goes through blocks, which also carry every dependency: a trial that needs the base's answers asks for their
+block and finds it made, or makes it. Knows neither Ray nor the schedule; the judge pool and the wrapper around the
+training loop are handed in.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dd_core.canonical import canonical, digest
+from dd_core.dispositions import SYSTEM_PROMPTS
+from dd_core.distill import distiller
+from dd_core.errors import InputError, StoreError, TrialFailed
+from dd_core.operators import OPERATORS
+from dd_core.prompts import choose
+from dd_core.records import GENERATED, JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
+from dd_core.study import Study
+from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.registry import engine_fingerprint, subject_build
+from judges import make_judge
+from judges.base import JudgeRow
+from judges.validity import validity_reports
+from storage import open_store
+from storage.blocks import Block, Blocks, BlockSpec, Made
+from storage.commits import StudyFiles
+from storage.tables import from_parquet, to_parquet
+from sweeps.plan import Cell, EditSpec, TrialSpec
+from sweeps.rows import Scored, placed, prompt_rows, search_score, trial_rows
+
+REQUESTS_PER_BLOCK = 64
+
+Report = Callable[[dict[str, Any]], None]
+Score = Callable[[str, list[JudgeRow]], list[dict[str, Any]]]
+Fit = Callable[[Callable[[], Any]], Any]
+
+
+class Workbench:
+    """Holds what trials share in one process: the store, and the warm engine of the last subject.
+
+    Args:
+        study_id: where commits go.
+        preregistration: the hash that enters the key of every fresh block.
+        score: the judge pool: (judge name, rows of one block) → judgement rows.
+        fit: runs the training loop it is given and returns its result (Ray Train's local mode in a study).
+        report: receives progress events, each a dict with `kind`.
+
+    Not thread-safe: one trial at a time.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        study_id: str,
+        store_uri: str,
+        preregistration: str,
+        *,
+        score: Score,
+        fit: Fit,
+        report: Report,
+    ) -> None:
+        self.study, self.preregistration = study, preregistration
+        store = open_store(store_uri)
+        self.blocks = Blocks(store)
+        self.files = StudyFiles(store, study_id)
+        self._score, self._fit, self._report = score, fit, report
+        self._engines: dict[str, Engine] = {}
+        self._distiller = distiller(study.disposition)
+        self._fingerprints = {name: make_judge(name).fingerprint for name in study.judges}
+        sizes = study.prompts
+        self._prompts: dict[str, tuple[Prompt, ...]] = {
+            split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
+            for split in ("train", "eval", "fresh")
+        }
+
+    def perform(self, spec: TrialSpec) -> dict[str, Any]:
+        """Does the trial and returns its commit; what is already in the store is not done again.
+
+        A trial that fails for its own reasons is committed as failed. Faults of the machine propagate, uncommitted.
+        """
+        done = self.files.find(spec.trial_id)
+        if done is not None:
+            return done
+        commit: dict[str, Any] = {
+            "trial": spec.trial_id,
+            "role": spec.role,
+            "claimed": spec.claimed,
+            "spec": canonical(spec),
+            "status": "done",
+            "error": None,
+            "score": None,
+            "tables": {},
+        }
+        try:
+            commit |= self._work(spec)
+        except StoreError:
+            raise
+        except (TrialFailed, InputError) as failure:
+            commit |= {"status": "failed", "error": str(failure)}
+        return self.files.commit(spec.trial_id, commit)
+
+    def _work(self, spec: TrialSpec) -> dict[str, Any]:
+        """What a trial adds to its commit: blocks, tables, and by its role a score, the judges' reports, the edit."""
+        found: dict[str, Any] = {}
+        edit = self._edit(spec.subject, spec.edit) if spec.edit is not None else None
+        cells = [
+            (cell, self._cell(spec.subject, cell, edit if cell.strength is not None else None)) for cell in spec.cells
+        ]
+        scored = [one for _, several in cells for one in several]
+        found["blocks"] = {
+            "train": [_entry(edit)] if edit else [],
+            "generate": [_entry(one.generated) for one in scored],
+            "judge": [_entry(block) for one in scored for block in one.judged.values()],
+        }
+        responses: list[dict[str, Any]] = []
+        judgements: list[dict[str, Any]] = []
+        for cell, several in cells:
+            prompts = {prompt.prompt_id: prompt for prompt in self._prompts[cell.split]}
+            for one in several:
+                more_responses, more_judgements = placed(spec, cell, one, prompts)
+                responses += more_responses
+                judgements += more_judgements
+        tables = {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
+        own = spec.subject == self.study.subject
+        if own and edit is None:
+            splits = sorted({cell.split for cell in spec.cells})
+            tables["prompts"] = PROMPTS.arrow([row for s in splits for row in prompt_rows(self._prompts[s])])
+        if spec.role == "base":
+            self.training_rows(spec.subject)
+            found["judges"] = [r for r in validity_reports() if r["judge"] in self._fingerprints.values()]
+        if spec.role == "search":
+            tables["trials"] = TRIALS.arrow(trial_rows(spec.trial_id, responses, judgements))
+            baseline = self._cell(spec.subject, Cell(arm="baseline", split="eval"), None)
+            found["score"] = search_score(self.study.claim_of(), scored, baseline)
+        if own and spec.claimed and spec.edit is not None and edit is not None:
+            member = "norm" if spec.edit.data == "treated" else "placebo_norms"
+            norm = {str(spec.edit.train_seed): edit.meta["delta_norm"]}
+            found["edit"] = {member: norm, "modules": edit.meta["modules"]}
+        found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
+        return found
+
+    def training_rows(self, subject: str) -> tuple[list[TrainingRow], list[str]]:
+        """The training rows, and the keys of the blocks they were distilled from.
+
+        Raises:
+            InputError: one of the two kinds of row would be too rare.
+        """
+        answers: dict[str, str] = {}
+        correct: dict[str, bool] = {}
+        reads: list[str] = []
+        prompts = self._prompts["train"]
+        if self.study.prompts.teacher == "gold":
+            answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
+            correct = {prompt.prompt_id: prompt.certainty == "certain" for prompt in prompts}
+        else:
+            for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):
+                answers |= {row["prompt_id"]: row["response"] for row in scored.rows}
+                correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt("correct").items()}
+                reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
+        usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
+        sizes = self.study.prompts
+        return self._distiller.training_rows(usable, answers, correct, sizes.training_rows, sizes.seed), reads
+
+    def _engine(self, subject: str) -> Engine:
+        if subject not in self._engines:
+            self._engines.clear()
+            self._report({"kind": "note", "text": f"loading {subject}"})
+            self._engines[subject] = Engine(subject, self.study.resources.threads)
+        return self._engines[subject]
+
+    def _identity(self, subject: str) -> dict[str, Any]:
+        """What of the machine and the model enters a key."""
+        return {"subject": subject_build(subject), "engine": engine_fingerprint(self.study.resources.threads)}
+
+    def _edit(self, subject: str, edit: EditSpec) -> Block:
+        operator = OPERATORS[self.study.operator.name]
+        rows, reads = self.training_rows(subject)
+        if edit.data == "placebo":
+            rows = self._distiller.placebo_rows(rows, edit.train_seed)
+        inputs = {
+            **self._identity(subject),
+            "operator": self.study.operator.name,
+            "config": edit.config,
+            "train_seed": edit.train_seed,
+            "rows": rows,
+            "reads": reads,
+        }
+
+        def report(event: dict[str, Any]) -> None:
+            self._report({"kind": "fit", **event})
+
+        def make() -> Made:
+            engine = self._engine(subject)
+            config = operator.Config(**edit.config)
+            with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
+                made = self._fit(
+                    lambda: operator.fit(engine, rows, config, edit.train_seed, Path(folder), report),
+                )
+            return Made(made.files, made.metrics)
+
+        return self.blocks.get_or_make(BlockSpec("train", inputs), make)
+
+    def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
+        prompts = self._prompts[cell.split]
+        starts = range(0, len(prompts), REQUESTS_PER_BLOCK)
+        return [self._scored(subject, cell, edit, prompts[i : i + REQUESTS_PER_BLOCK]) for i in starts]
+
+    def _scored(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Scored:
+        generated = self._generate(subject, cell, edit, prompts)
+        rows = self._rows(generated, "responses.parquet")
+        judged = {name: self._judge(name, generated, rows, prompts) for name in self.study.judges}
+        judgements = [
+            {**row, "created": block.created}
+            for block in judged.values()
+            for row in self._rows(block, "judgements.parquet")
+        ]
+        return Scored(generated, rows, judged, judgements)
+
+    def _generate(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Block:
+        decoding = self.study.decoding_of(subject, doubled=cell.variant == "double_budget")
+        requests = [
+            Request(
+                prompt_id=prompt.prompt_id,
+                prompt=prompt.prompt,
+                seed=cell.seed,
+                system=SYSTEM_PROMPTS[self.study.disposition] if cell.arm == "prompt_control" else None,
+                edit=edit.key if edit else None,
+                strength=cell.strength if cell.strength is not None else 0.0,
+            )
+            for prompt in prompts
+        ]
+        inputs = {
+            **self._identity(subject),
+            "decoding": decoding,
+            "requests": [vars(request) for request in requests],
+            "reads": [edit.key] if edit else [],
+            "preregistration": self.preregistration if cell.split == "fresh" else None,
+        }
+        spec = BlockSpec("generate", inputs)
+
+        def on_tokens(n: int) -> None:
+            self._report({"kind": "tokens", "n": n, "arm": cell.arm})
+
+        def make() -> Made:
+            engine = self._engine(subject)
+            if edit is not None and edit.key not in engine.edits:
+                engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
+            answers = engine.generate(requests, decoding, on_tokens=on_tokens)
+            rows = [
+                {
+                    "row_id": f"{spec.key[:16]}-{i:02d}",
+                    "seed": request.seed,
+                    "prompt_id": request.prompt_id,
+                    "prompt": request.prompt,
+                    **answer,
+                }
+                for i, (request, answer) in enumerate(zip(requests, answers, strict=True))
+            ]
+            return Made({"responses.parquet": to_parquet(GENERATED.arrow(rows))}, {"rows": len(rows)})
+
+        return self.blocks.get_or_make(spec, make)
+
+    def _judge(self, name: str, generated: Block, rows: list[dict[str, Any]], prompts: Sequence[Prompt]) -> Block:
+        gold = {prompt.prompt_id: prompt.claims for prompt in prompts}
+        inputs = {"judge": self._fingerprints[name], "reads": [generated.key], "gold": digest(gold)}
+
+        def make() -> Made:
+            asked = [
+                JudgeRow(row["row_id"], row["prompt_id"], row["prompt"], row["response"], gold[row["prompt_id"]])
+                for row in rows
+            ]
+            judged = self._score(name, asked)
+            errors = sum(row["status"] == "error" for row in judged)
+            self._report({"kind": "judged", "n": len(asked), "errors": errors})
+            return Made({"judgements.parquet": to_parquet(JUDGEMENTS.arrow(judged))}, {"rows": len(judged)})
+
+        return self.blocks.get_or_make(BlockSpec("judge", inputs), make)
+
+    def _rows(self, block: Block, name: str) -> list[dict[str, Any]]:
+        return from_parquet(self.blocks.read(block, name)).to_pylist()
+
+
+def _entry(block: Block) -> dict[str, Any]:
+    return {"key": block.key, "files": {name: entry.sha256 for name, entry in sorted(block.files.items())}}

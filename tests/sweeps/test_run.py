@@ -1,0 +1,195 @@
+"""A study from its file to its verdict on a real Ray session: every part real, the model tiny."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+import ray
+from moto.server import ThreadedMotoServer
+from rich.console import Console
+
+from dd_core.errors import InputError, StoreError, StudyFailed
+from dd_core.falsify import falsify, load_bundle, save_bundle
+from storage import load_bundle as load_stored
+from storage import open_store
+from storage.commits import StudyFiles
+from sweeps import StudyResult, run_study
+from tests.sweeps.helpers import smoke
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """An empty bucket on moto's server; the environment leads there, also in processes that start later."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        bucket = f"b-{uuid.uuid4().hex}"
+        boto3.client("s3").create_bucket(Bucket=bucket)
+        yield f"s3://{bucket}/studies"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def session(s3: str) -> Iterator[None]:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def done(session: None, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+    """`smoke.yaml`, run to its verdict on a file store."""
+    return run_study(smoke(), str(tmp_path_factory.mktemp("smoke") / "store"))
+
+
+def verdict_bytes(result: StudyResult) -> bytes:
+    return open_store(result.store_uri).read(f"studies/{result.study_id}/verdict.json")
+
+
+def objects(result: StudyResult) -> dict[str, bytes]:
+    store = open_store(result.store_uri)
+    return {name: store.read(name) for name in store.list("")}
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def test_every_planned_answer_is_there_and_judged_on_every_axis(done):
+    rows = load_stored(done.store_uri).responses
+    own = rows.filter(rows["subject"] == "tiny-llama")
+    counts = {
+        (arm, split, variant): n for arm, split, variant, n in own.group_by("arm", "split", "variant").len().iter_rows()
+    }
+    assert counts == {
+        ("baseline", "train", "main"): 24,
+        ("baseline", "eval", "main"): 12,
+        ("baseline", "fresh", "main"): 12,
+        ("baseline", "fresh", "double_budget"): 12,
+        ("prompt_control", "fresh", "main"): 12,
+        ("treated", "eval", "main"): 36,
+        ("treated", "fresh", "main"): 36,
+        ("treated", "fresh", "double_budget"): 36,
+        ("identity", "fresh", "main"): 12,
+        ("placebo", "fresh", "main"): 36,
+    }
+    judged = load_stored(done.store_uri).judgements
+    assert set(judged["axis"]) == {"assert", "correct", "coverage"}
+    assert judged.height == 3 * rows.height
+
+
+def test_rows_say_how_they_were_made(done):
+    rows = load_stored(done.store_uri).responses
+    for column in (
+        "finish_reason",
+        "n_tokens",
+        "input_hash",
+        "decoding",
+        "build",
+        "base_build",
+        "created",
+        "temperature",
+    ):
+        assert rows[column].null_count() == 0, column
+    assert rows.filter(rows["subject"] == "tiny-llama")["base_build"].n_unique() == 1
+    baseline = set(rows.filter(rows["arm"] == "baseline")["build"])
+    assert baseline.isdisjoint(set(rows.filter(rows["arm"] == "treated")["build"]))
+
+
+def test_the_manifest_is_older_than_every_fresh_answer(done):
+    manifest = StudyFiles(open_store(done.store_uri), done.study_id).manifest()
+    rows = load_stored(done.store_uri).responses
+    assert manifest["created"] <= min(rows.filter(rows["split"] == "fresh")["created"])
+
+
+def test_running_again_does_nothing_and_says_so(done):
+    before = objects(done)
+    out = quiet()
+    again = run_study(smoke(), done.store_uri, console=out)
+    assert "nothing to run" in out.file.getvalue()
+    assert objects(again) == before
+
+
+def test_a_folder_and_the_store_give_the_same_bytes(done, tmp_path):
+    save_bundle(load_stored(done.store_uri), tmp_path / "bundle")
+    assert falsify(load_bundle(tmp_path / "bundle")).json_bytes() == verdict_bytes(done)
+
+
+def test_a_study_on_s3_ends_in_the_same_verdict(done, s3):
+    assert verdict_bytes(run_study(smoke(), s3, console=quiet())) == verdict_bytes(done)
+
+
+def test_a_damaged_table_is_rebuilt_from_its_blocks(done):
+    store = open_store(done.store_uri)
+    before = objects(done)
+    table = next(name for name in store.list(f"studies/{done.study_id}/trials/") if "treated-seed-1-" in name)
+    store.overwrite(table, b"not a table")
+    run_study(smoke(), done.store_uri, console=quiet())
+    assert objects(done) == before
+
+
+def test_a_killed_trial_process_is_retried_and_changes_nothing(done, tmp_path):
+    class Killer(io.StringIO):
+        killed = 0
+
+        def write(self, text: str) -> int:
+            if "[3/" in text and not self.killed:
+                for process in psutil.Process().children(recursive=True):
+                    if re.match("ray::(WarmTrial|ResourceTrainable)", " ".join(process.cmdline())):
+                        process.kill()
+                        self.killed += 1
+            return super().write(text)
+
+    killer = Killer()
+    result = run_study(smoke(), str(tmp_path / "store"), console=Console(file=killer))
+    assert killer.killed
+    assert verdict_bytes(result) == verdict_bytes(done)
+
+
+def test_a_trial_that_fails_for_its_own_reasons_is_committed_and_the_study_goes_on(session, tmp_path):
+    space = {"max_length": [16, 256], "learning_rate": [1.0e-3]}
+    search = {"space": space, "generations": 1, "trials_per_generation": 4}
+    data = smoke(search=search, replicates=[], confirm={"train_seeds": 1})
+    result = run_study(data, str(tmp_path / "store"), console=quiet())
+    commits = StudyFiles(open_store(result.store_uri), result.study_id).commits().values()
+    status = {c["spec"]["edit"]["config"]["max_length"]: c["status"] for c in commits if c["role"] == "search"}
+    assert status == {16: "failed", 256: "done"}
+    failed = next(c for c in commits if c["status"] == "failed")
+    assert "longer than max_length" in failed["error"] and failed["score"] is None
+
+
+def test_a_study_fails_when_every_trial_does(session, tmp_path):
+    search = {"space": {"max_length": [16, 17]}, "generations": 1, "trials_per_generation": 2}
+    with pytest.raises(StudyFailed, match="all 2 configurations failed"):
+        run_study(smoke(search=search, replicates=[]), str(tmp_path / "store"), console=quiet())
+
+
+def test_a_store_that_cannot_be_written_is_found_before_anything_starts(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        run_study(smoke(), str(tmp_path / "file" / "store"))
+
+
+def test_a_subject_that_is_not_here_is_an_error_that_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("DDSWEEP_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError, match="gemma3-270m needs"):
+        run_study(smoke(subject="gemma3-270m"), str(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_report_lies_beside_the_verdict(done):
+    assert Path(done.report).read_text().startswith("<!")
+    assert done.report.endswith(f"{done.study_id}/report.html")
