@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from dd_core.errors import InputError
 
@@ -57,6 +59,7 @@ def session(*, cpus: int, gpus: float = 0) -> Iterator[Session]:
         return
     try:
         if address:
+            _knock(address)
             context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             context = ray.init(
@@ -70,6 +73,21 @@ def session(*, cpus: int, gpus: float = 0) -> Iterator[Session]:
         yield Session(f"http://{url}" if url else None, not address)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fails at once where nothing listens: Ray itself would try for minutes.
+
+    Raises:
+        ConnectionError: nobody answers at the address, if it is one.
+    """
+    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    if parts.port is None:
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _dashboard(ray) -> str | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -39,14 +41,17 @@ def packaged(extra: dict[str, bytes]) -> Iterator[Path]:
 
 def submit(
     address: str,
-    entrypoint: str,
+    module: str,
+    arguments: list[str],
     files: dict[str, bytes],
     *,
     name: str,
     follow: bool = True,
     write: Callable[[str], None] = print,
 ) -> int:
-    """Runs `entrypoint` as a Ray job beside `files` and our packages; follows its log until it ends.
+    """Runs `python -m module arguments` as a Ray job beside `files` and our packages; follows its log until it ends.
+
+    The interpreter is this one where the head has it at the same path, else the `python` of the head.
 
     Token authentication as Ray does it: `$RAY_AUTH_TOKEN` or `~/.ray/auth_token`, on both sides.
 
@@ -65,17 +70,18 @@ def submit(
     """
     if "RAY_AUTH_TOKEN" in os.environ or Path("~/.ray/auth_token").expanduser().exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when ray is imported
+    from ray.exceptions import RayError
     from ray.job_submission import JobStatus, JobSubmissionClient
 
     try:
         client = JobSubmissionClient(address)
         with packaged(files) as folder:
             job = client.submit_job(
-                entrypoint=entrypoint,
+                entrypoint=_entrypoint(module, arguments),
                 submission_id=f"{name}-{os.urandom(4).hex()}",
                 runtime_env={"working_dir": str(folder)},
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise InputError(f"{address}: {str(error).strip().splitlines()[0]}") from None
     write(f"submitted {job} to {address}\n")
     if not follow:
@@ -102,6 +108,11 @@ def submit(
     if status == JobStatus.SUCCEEDED:
         return 0
     raise StudyFailed(f"{job} ended as {status.value}: {(details.message or 'no message').strip().splitlines()[-1]}")
+
+
+def _entrypoint(module: str, arguments: list[str]) -> str:
+    here = shlex.quote(sys.executable)
+    return f'P={here}; [ -x "$P" ] || P=python; exec "$P" -m {module} {shlex.join(arguments)}'
 
 
 async def _tail(client, job: str, skip: int, write: Callable[[str], None]) -> int:

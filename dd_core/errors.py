@@ -8,7 +8,8 @@
     ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
     └── StudyFailed         no verdict can be reached: every configuration failed, or a fault of the machine stayed
 
-A fault of the machine (a lost node, a full disk) is none of these: it surfaces as what the library raised, and is retried.
+A fault of the machine (a lost node, a full disk) is none of these: it surfaces as what the library raised, and is
+retried.
 """
 
 from __future__ import annotations

@@ -108,19 +108,16 @@ def submit(
     exit_verdict: Annotated[bool, typer.Option("--exit-verdict", help="As for run.")] = False,
 ) -> None:
     """Run a study on a cluster through the Ray job API and return its exit status."""
-    import shlex
-
     from cluster.submit import submit as submit_job
     from dd_core.study import load_study
 
     if "://" not in store:
         raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
     checked = load_study(study)
-    command = ["python", "-m", "sweeps.cli", "run", "study.yaml", "--store", store]
-    command += ["--exit-verdict"] if exit_verdict else []
+    arguments = ["run", "study.yaml", "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
     with _interruptible():
         status = submit_job(
-            address, shlex.join(command), {"study.yaml": study.read_bytes()},
+            address, "sweeps.cli", arguments, {"study.yaml": study.read_bytes()},
             name=f"ddsweep-{checked.name}", follow=follow, write=lambda text: print(text, end="", flush=True),
         )  # fmt: skip
     raise typer.Exit(status)
@@ -182,8 +179,10 @@ def falsify(
     if report:
         from dd_core.report import render_html
 
-        print(f"report: {write('report.html', render_html(verdict, bundle).encode())}")
+        place = write("report.html", render_html(verdict, bundle).encode())
     _print_summary(verdict, bundle)
+    if report:
+        print(f"report: {place}")
     raise typer.Exit(_exit_status(verdict))
 
 
@@ -240,7 +239,7 @@ def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_defaul
 
     subject = get_subject(name)
     print(f"{name}: licence {subject.licence}; needs {subject.disk_mb} MB of disk")
-    print(f"ready: {prepare(name)}")
+    print(f"ready: {prepare(name, report=print)}")
 
 
 @store_app.command("export", epilog="Example: ddsweep store export ddsweep-store -o bundle/")

@@ -136,7 +136,7 @@ def _prepare(study: Study, console: Console) -> None:
             _say(console, f"replication on {name} is left out: {missing(get_subject(name))}")
     for name in subjects_at_hand(study):
         with _status(console, f"preparing {name} (once)"):
-            prepare(name)
+            prepare(name, report=None if console.is_terminal else lambda line: _say(console, line))
 
 
 def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
@@ -181,12 +181,8 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
 
 @contextlib.contextmanager
 def _status(console: Console, text: str) -> Iterator[None]:
-    """A spinner on a terminal, one line elsewhere."""
-    if console.is_terminal:
-        with console.status(text):
-            yield
-    else:
-        _say(console, text)
+    """A spinner on a terminal; nothing elsewhere, so that the first line of a log is the dashboard's address."""
+    with console.status(text) if console.is_terminal else contextlib.nullcontext():
         yield
 
 

@@ -7,6 +7,7 @@ is pickled, and `Tuner.restore` is not used: to resume is to run again.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,11 @@ class WarmTrial(tune.Trainable):
 
 
 class GenerationSearcher(Searcher):
-    """Hands out a whole generation, waits until all of it is committed, then asks for the next."""
+    """Hands out a whole generation, waits until all of it is committed, then asks for the next.
+
+    A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times. Tune's own
+    retry is off: it gives a trial up when the death of its actor is told twice, as a kill between two trials is.
+    """
 
     def __init__(self, study: Study, files: StudyFiles) -> None:
         super().__init__()
@@ -80,6 +85,8 @@ class GenerationSearcher(Searcher):
         self._files = files
         self._waiting: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
+        self._max_failures = study.resources.max_failures
+        self._failures: Counter[str] = Counter()
         self.lost: list[str] = []
         self.error: DDSweepError | None = None
 
@@ -100,7 +107,12 @@ class GenerationSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         spec = self._running.pop(trial_id)
-        if error:
+        if not error:
+            return
+        self._failures[spec.trial_id] += 1
+        if self._failures[spec.trial_id] <= self._max_failures:
+            self._waiting.append(spec)
+        else:
             self.lost.append(spec.trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -134,7 +146,7 @@ def run_trials(study: Study, context: Context) -> None:
             ),
             run_config=tune.RunConfig(
                 name=context.study_id, storage_path=scratch, verbose=0,
-                failure_config=tune.FailureConfig(max_failures=study.resources.max_failures),
+                failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()  # fmt: skip

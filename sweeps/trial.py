@@ -21,6 +21,7 @@ from dd_core.prompts import choose
 from dd_core.records import GENERATED, JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
 from dd_core.study import Study
 from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.loading import prepare
 from dd_core.subjects.registry import engine_fingerprint, subject_build
 from judges import make_judge
 from judges.base import JudgeRow
@@ -85,6 +86,7 @@ class Workbench:
         done = self.files.find(spec.trial_id)
         if done is not None:
             return done
+        prepare(spec.subject)
         commit: dict[str, Any] = {
             "trial": spec.trial_id,
             "role": spec.role,

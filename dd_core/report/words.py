@@ -123,6 +123,8 @@ def needed_lines(verdict: Verdict) -> list[str]:
     prompts, seeds = needed.pop("prompts", None), needed.pop("seeds", None)
     numbers = ((prompts, "prompts with the seeds there are"), (seeds, "seeds with the prompts there are"))
     sizes = [f"about {n:,.0f} {what}" for n, what in numbers if n is not None]
+    if together := needed.pop("together", None):
+        sizes.append(f"together {together}")
     lines = [f"more rows: {', or '.join(sizes)}"] if sizes else []
     lines += [f"record {item}" for item in ([record] if isinstance(record, str) else record)]
     lines += [f"{plain(key)}: {value}" for key, value in sorted(needed.items()) if value is not None]

@@ -85,7 +85,8 @@ def nested() -> dict[int, str]:
             scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1}),
             run_config=ray.train.RunConfig(storage_path=tempfile.mkdtemp()),
         )
-        tune.report({"seed": config["seed"], "adapter": trainer.fit().metrics["adapter"]})
+        metrics: Any = trainer.fit().metrics
+        tune.report({"seed": config["seed"], "adapter": metrics["adapter"]})
 
     return run(tune.with_resources(trial, {"cpu": 0}), max_concurrent_trials=2)
 
@@ -103,7 +104,8 @@ def run(trainable: Any, **options: Any) -> dict[int, str]:
         ).fit()
     if results.errors:
         raise RuntimeError(f"a trial failed: {results.errors[0]}")
-    return {result.metrics["seed"]: result.metrics["adapter"] for result in results if result.metrics}
+    done = [results[i].metrics for i in range(len(results))]
+    return {metrics["seed"]: metrics["adapter"] for metrics in done if metrics}
 
 
 @benchmark("trials an hour", unit="x", target=2.0, better="higher", against="one nested Ray Train fit per trial")
