@@ -32,7 +32,7 @@ from dd_core.subjects.engine import Engine
 from dd_core.subjects.quiet import quiet
 
 if TYPE_CHECKING:
-    from dd_core.operators.lora_sft import LoraSftConfig
+    from dd_core.operators.lora_config import LoraSftConfig
 
 IGNORED = -100
 """Label of a token that is no part of the loss."""

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dd_core.operators.lora_sft import LoraSft, LoraSftConfig
+from dd_core.operators.lora_config import LoraSftConfig
+from dd_core.operators.lora_sft import LoraSft
 from dd_core.prompts import choose
 from dd_core.records import TrainingRow
 from tests.bench.harness import benchmark

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dd_core.operators.lora import Fit, train_lora
-from dd_core.operators.lora_sft import LoraSftConfig
+from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.records import TrainingRow, prompt_id
 from dd_core.subjects.engine import Engine
 

@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from dd_core.canonical import sha256
 from dd_core.errors import EditNotApplied, TrialFailed
 from dd_core.operators.lora import IGNORED, tokenised, train_lora
-from dd_core.operators.lora_sft import LoraSftConfig
+from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.records import TrainingRow
 from dd_core.subjects import chat
 from dd_core.subjects.engine import Engine, Request
@@ -31,7 +31,7 @@ import json, sys, tempfile
 from pathlib import Path
 from dd_core.canonical import sha256
 from dd_core.operators.lora import train_lora
-from dd_core.operators.lora_sft import LoraSftConfig
+from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.records import TrainingRow
 from dd_core.subjects.engine import Engine
 subject, threads, rows, config, seed = json.loads(sys.stdin.read())

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from dd_core.operators import OPERATORS
-from dd_core.operators.lora_sft import LoraSftConfig
+from dd_core.operators.lora_config import LoraSftConfig
 
 
 def test_every_operator_has_settings_and_a_strength_that_changes_nothing():
