@@ -6,8 +6,11 @@ Put together from what the verdict and its claim hold. Does not weigh evidence: 
 from __future__ import annotations
 
 from dd_core.claim import Claim
+from dd_core.falsify.audits import AUDITS as ALL_AUDITS
 from dd_core.falsify.verdict import MECHANISMS, StepResult, Verdict
 from dd_core.report.words import AUDITS, STEPS, count, plain
+
+REQUIRED_AUDITS = frozenset(audit.id for audit in ALL_AUDITS if audit.required)
 
 _PLACEBOS = {
     "lora": "an edit trained on shuffled data",
@@ -121,13 +124,14 @@ def _inconclusive(verdict: Verdict, claim: Claim) -> str:
     if found is None:
         return f"nothing failed, but {open_points}"
     where = "fresh prompts" if found[1].id == "fresh" else "the prompts that the search saw"
-    return f"{_subject(claim)} {found[0]} {effect(claim)} on {where}, but {open_points}"
+    return f"in these rows {_subject(claim)} {found[0]} {effect(claim)} on {where}, but {open_points}"
 
 
 def _standing(verdict: Verdict, status: str) -> str:
-    """The steps and audits in `status`, counted and named: "2 steps (fresh, variant) and 1 audit (truncation)"."""
+    """The steps and required audits in `status`, counted and named: "2 steps (fresh, variant) and 1 audit (lost rows)"."""
     parts = []
-    for noun, results in (("step", verdict.steps), ("audit", verdict.audits)):
+    required = [audit for audit in verdict.audits if audit.id in REQUIRED_AUDITS]
+    for noun, results in (("step", verdict.steps), ("audit", required)):
         names = [plain(result.id) for result in results if result.status == status]
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
