@@ -79,9 +79,10 @@ def run_study(
     check(study)
     if (why := missing(get_subject(study.subject))) is not None:
         raise InputError(f"subject: {why}")
+    asked = make_manifest(study)
     opened = open_store(store)
     files = StudyFiles(opened, study_id(study))
-    manifest = files.write_manifest(make_manifest(study))
+    manifest = files.write_manifest(asked)
     with _log_file(files.study_id) as (log_path, out):
         console = console or out
         try:
