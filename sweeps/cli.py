@@ -90,7 +90,8 @@ def run(
     """
     from sweeps.run import run_study
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first unless told otherwise
+        signal.signal(number, signal.default_int_handler)
     with _interruptible():
         result = run_study(study, store)
     _print_summary(result.verdict, result.bundle)
@@ -127,6 +128,7 @@ def submit(
 def plan(study: StudyFile) -> None:
     """Show what would run, how long it would take, and the pre-registration hash."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from dd_core.claim import preregistration_hash
@@ -138,7 +140,7 @@ def plan(study: StudyFile) -> None:
     check(loaded)
     manifest = make_manifest(loaded)
     console = Console(highlight=False)
-    console.print(f"[bold]{study_id(loaded)}[/bold]: {loaded.statement}")
+    console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}")
     console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
                   f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
     table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def head(token: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield url
     process.terminate()
     process.wait(timeout=60)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def submit(*args: str, token: str) -> subprocess.CompletedProcess[str]:

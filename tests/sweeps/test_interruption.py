@@ -23,7 +23,7 @@ def study_file(folder: Path) -> Path:
     import yaml
 
     path = folder / "smoke.yaml"
-    path.write_text(yaml.safe_dump(smoke(replicates=[])))
+    path.write_text(yaml.safe_dump(smoke(replicates=[], search={"generations": 1})))
     return path
 
 
