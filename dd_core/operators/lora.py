@@ -150,12 +150,15 @@ class _Trainer(SFTTrainer):
             return (args[0][:, :-1][labelled].unsqueeze(0), *args[1:])
 
         mask = inputs["attention_mask"]
-        with model.get_output_embeddings().register_forward_pre_hook(at_labels):
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        with head.register_forward_pre_hook(at_labels):
             outputs = model(input_ids=inputs["input_ids"], attention_mask=mask, use_cache=False)
         total = torch.nn.functional.cross_entropy(outputs.logits[0].float(), labels[labelled], reduction="sum")
         self._total_train_tokens += int(mask.sum())
         self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
         loss = total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # counted over all processes, then averaged
         return (loss, outputs) if return_outputs else loss
 
     def _send_telemetry(self) -> None:

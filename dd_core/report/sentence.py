@@ -128,7 +128,7 @@ def _inconclusive(verdict: Verdict, claim: Claim) -> str:
 
 
 def _standing(verdict: Verdict, status: str) -> str:
-    """The steps and required audits in `status`, counted and named: "2 steps (fresh, variant) and 1 audit (lost rows)"."""
+    """The steps and required audits in `status`, counted and named: "2 steps (fresh, axes) and 1 audit (lost rows)"."""
     parts = []
     required = [audit for audit in verdict.audits if audit.id in REQUIRED_AUDITS]
     for noun, results in (("step", verdict.steps), ("audit", required)):

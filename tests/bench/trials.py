@@ -83,13 +83,14 @@ def nested() -> dict[int, str]:
 
         trainer = TorchTrainer(
             worker,
-            scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1}),
+            scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 0.9}),
             run_config=ray.train.RunConfig(storage_path=tempfile.mkdtemp()),
         )
         metrics: Any = trainer.fit().metrics
         tune.report({"seed": config["seed"], "adapter": metrics["adapter"]})
 
-    return run(tune.with_resources(trial, {"cpu": 0}), max_concurrent_trials=2)
+    # Together one CPU a trial: a trial that held a whole one would leave none for its worker, and wait for ever.
+    return run(tune.with_resources(trial, {"cpu": 0.1}), max_concurrent_trials=2)
 
 
 def run(trainable: Any, **options: Any) -> dict[int, str]:
