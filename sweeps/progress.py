@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 QUIET_LINE_EVERY_S = 30.0
 
@@ -35,9 +36,13 @@ class Display:
         self._tokens: list[tuple[float, int]] = []
         self._judged = self._errors = self._failed = 0
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.completed}/{task.total} trials"),
-            TextColumn("{task.fields[state]}", style="dim"), console=console, transient=True,
-        )  # fmt: skip
+            BarColumn(20, table_column=Column(width=20)),
+            TextColumn("{task.completed}/{task.total} trials", table_column=Column(width=14, no_wrap=True)),
+            TextColumn("{task.fields[state]}", style="dim", table_column=Column(ratio=1, no_wrap=True)),
+            console=console,
+            transient=True,
+            expand=True,
+        )
         self._task = self._bar.add_task("running", total=total, completed=done, state="starting")
 
     def __enter__(self) -> Display:
@@ -95,7 +100,11 @@ class Display:
         return sum(n for _, n in self._tokens) / max(1.0, now - self._tokens[0][0]) if self._tokens else 0.0
 
     def _state(self) -> str:
-        parts = [f"{label} ({what})" for label, what in self._running.items()]
+        parts = []
+        if self._spent_s:
+            left = self._left_s * (time.monotonic() - self._started) / self._spent_s
+            parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {max(left, 0):.0f} s left")
+        parts += [f"{label} ({what})" for label, what in self._running.items()]
         if self._best:
             parts.append(f"best {self._best[0]:+.3f} ({self._best[1]})")
         if rate := self._rate():
@@ -104,9 +113,6 @@ class Display:
             parts.append(f"{self._judged} rows judged" + (f", {self._errors} errors" if self._errors else ""))
         if self._failed:
             parts.append(f"{self._failed} failed")
-        if self._spent_s:
-            left = self._left_s * (time.monotonic() - self._started) / self._spent_s
-            parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {max(left, 0):.0f} s left")
         return " · ".join(parts)
 
     def _refresh(self) -> None:
