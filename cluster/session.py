@@ -91,7 +91,7 @@ def _knock(address: str) -> None:
 
 
 def _dashboard(ray) -> str | None:
-    url = ray.get_runtime_context().gcs_address and ray._private.worker.get_dashboard_url()
+    url = ray._private.worker.get_dashboard_url()
     return f"http://{url}" if url else None
 
 

@@ -151,7 +151,8 @@ class Confirmation(_Model):
 
 
 class Resources(_Model):
-    """Where and how fast, never what: nothing here changes the question. `threads` enters the engine's fingerprint."""
+    """Where and how fast, never what: nothing here changes the question. `threads` and the device enter the
+    engine's fingerprint."""
 
     threads: int = Field(2, ge=1, le=256)
     concurrent_trials: int = Field(1, ge=1, le=1024)
@@ -159,6 +160,11 @@ class Resources(_Model):
     judge_replicas: int = Field(1, ge=1, le=256)
     judge_cpus: float = Field(0, ge=0, le=64)
     max_failures: int = Field(2, ge=0, le=20)
+
+    @property
+    def device(self) -> str:
+        """Where subjects run: "cuda" when trials are given a GPU or a part of one, else "cpu"."""
+        return "cuda" if self.gpus_per_trial > 0 else "cpu"
 
 
 class Study(_Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable
 from typing import Any, Literal
@@ -136,7 +137,7 @@ def best(study: Study, search: list[list[Outcome]]) -> Outcome:
     if not scored:
         failures = "".join(f"\n  {outcome.trial_id}: {outcome.error}" for outcome in tried)
         raise StudyFailed(f"all {len(tried)} configurations failed, so there is nothing to confirm:{failures}")
-    return max(scored, key=lambda outcome: outcome.score)  # type: ignore[arg-type,return-value]
+    return max(scored, key=lambda outcome: -math.inf if outcome.score is None else outcome.score)
 
 
 def _base(study: Study, subject: str) -> TrialSpec:
@@ -167,7 +168,8 @@ def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
     for subject in subjects_at_hand(study):
         own = subject == study.subject
         # Greedy decoding has no seed: one baseline serves every train seed. Sampled arms pair seed by seed.
-        seeds = study.confirm.seeds if study.decoding_of(subject).temperature > 0 else (0,)
+        sampled = study.decoding_of(subject).temperature > 0
+        seeds = study.confirm.seeds if sampled else (0,)
         variants: tuple[Literal["main", "double_budget"], ...] = ("main", "double_budget") if own else ("main",)
         suffix = "" if own else f"-{subject}"
         baseline = [Cell(arm="baseline", split="fresh", variant=v, seed=s) for v in variants for s in seeds]
@@ -175,7 +177,7 @@ def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
             baseline += [Cell(arm="prompt_control", split="fresh", seed=s) for s in seeds]
         trials.append(TrialSpec(label=f"baseline{suffix}", role="confirm", subject=subject, cells=tuple(baseline)))
         for train_seed in study.confirm.seeds:
-            seed = train_seed if len(seeds) > 1 or seeds != (0,) else 0
+            seed = train_seed if sampled else 0
             cells = [Cell(arm="treated", split="fresh", variant=v, strength=operator.default_strength, seed=seed)
                      for v in variants]  # fmt: skip
             if own:
@@ -187,7 +189,7 @@ def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
             trials.append(TrialSpec(label=label, role="confirm", subject=subject, edit=edit, cells=tuple(cells)))
         if own:
             for train_seed in study.confirm.seeds:
-                seed = train_seed if seeds != (0,) else 0
+                seed = train_seed if sampled else 0
                 cell = Cell(arm="placebo", split="fresh", strength=operator.default_strength, seed=seed)
                 edit = EditSpec(data="placebo", config=config, train_seed=train_seed)
                 label = f"placebo-seed-{train_seed}"
@@ -251,16 +253,14 @@ def make_manifest(study: Study) -> dict[str, Any]:
     """The record of what was asked, made before the first response: claim, gates, plan, environment, time, hash."""
     libraries = ("ray", "torch", "transformers", "trl", "peft", "optuna", "numpy", "scipy", "polars")
     manifest: dict[str, Any] = {
-        "claim": canonical(study.claim_of()),
-        "gates": canonical(study.gates),
-        "planned": canonical(study.planned()),
+        **_question(study),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "study": canonical(study),
         "environment": {
             "ddsweep": __version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "engine": canonical(engine_fingerprint(study.resources.threads)),
+            "engine": canonical(engine_fingerprint(study.resources.threads, study.resources.device)),
             "libraries": {name: importlib.metadata.version(name) for name in libraries},
         },
     }
@@ -270,5 +270,13 @@ def make_manifest(study: Study) -> dict[str, Any]:
 
 def study_id(study: Study) -> str:
     """Name and eight digits of the pre-registration hash."""
-    question = {"claim": canonical(study.claim_of()), "gates": canonical(study.gates), "planned": study.planned()}
-    return f"{study.name}-{preregistration_hash(canonical(question)).removeprefix('sha256:')[:8]}"
+    return f"{study.name}-{preregistration_hash(_question(study)).removeprefix('sha256:')[:8]}"
+
+
+def _question(study: Study) -> dict[str, Any]:
+    """The members of a manifest that are hashed over: what is asked, not when or on what machine."""
+    return {
+        "claim": canonical(study.claim_of()),
+        "gates": canonical(study.gates),
+        "planned": canonical(study.planned()),
+    }

@@ -55,11 +55,7 @@ class WarmTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         self._report({"kind": "start"})
         commit = self._bench.perform(self._spec)
-        blocks = self._bench.blocks
-        self._report(
-            {"kind": "end", "status": commit["status"], "score": commit["score"], "error": commit["error"],
-             "made": blocks.made, "reused": blocks.reused, "repaired": blocks.repaired}
-        )  # fmt: skip
+        self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
         return {"done": True, "status": commit["status"]}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -171,12 +171,17 @@ class Workbench:
         if subject not in self._engines:
             self._engines.clear()
             self._report({"kind": "note", "text": f"loading {subject}"})
-            self._engines[subject] = Engine(subject, self.study.resources.threads)
+            resources = self.study.resources
+            self._engines[subject] = Engine(subject, resources.threads, resources.device)
         return self._engines[subject]
 
     def _identity(self, subject: str) -> dict[str, Any]:
         """What of the machine and the model enters a key."""
-        return {"subject": subject_build(subject), "engine": engine_fingerprint(self.study.resources.threads)}
+        resources = self.study.resources
+        return {
+            "subject": subject_build(subject),
+            "engine": engine_fingerprint(resources.threads, resources.device),
+        }
 
     def _edit(self, subject: str, edit: EditSpec) -> Block:
         operator = OPERATORS[self.study.operator.name]
