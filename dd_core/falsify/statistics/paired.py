@@ -1,4 +1,4 @@
-"""Estimates and intervals: paired differences with prompts and seeds as crossed random effects, and proportions.
+"""Paired differences with prompts and seeds as crossed random effects: estimates and their intervals.
 
 Knows arrays of numbers and integer codes, and nothing of axes, arms, gates or files.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtri, stdtrit
+from scipy.special import chdtrc, stdtrit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,8 +20,6 @@ AUDIT_LEVEL = 0.9993
 """33 audits at this level raise a false alarm on at most 2% of clean bundles; at 0.95 each it would be 75%."""
 
 POWER = 0.80
-MOST_PROMPTS, MOST_SEEDS = 100_000, 200
-"""Beyond these a number of prompts or seeds is no advice."""
 
 
 @dataclass(frozen=True)
@@ -153,76 +151,3 @@ def _parts(values: Floats, prompt: Ints, seed: Ints, n_prompts: int, n_seeds: in
     between_prompts = float(np.var(prompt_means, ddof=1)) - rest * float(np.mean(1 / per_prompt))
     between_seeds = float(np.var(seed_means, ddof=1)) - rest * float(np.mean(1 / per_seed))
     return Parts(max(0.0, between_prompts), max(0.0, between_seeds), rest)
-
-
-def wilson(successes: float, n: float, level: float = STEP_LEVEL) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927); (0, 1) when n is 0."""
-    if n <= 0:
-        return 0.0, 1.0
-    z = float(ndtri(0.5 + level / 2))
-    rate, shrink = successes / n, 1 + z * z / n
-    centre = (rate + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def newcombe(
-    left: float, n_left: float, right: float, n_right: float, level: float = STEP_LEVEL
-) -> tuple[float, float]:
-    """Interval of the difference of two independent proportions, left - right (Newcombe 1998, method 10)."""
-    p, q = left / n_left, right / n_right
-    p_low, p_high = wilson(left, n_left, level)
-    q_low, q_high = wilson(right, n_right, level)
-    low = p - q - math.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
-    high = p - q + math.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
-    return low, high
-
-
-def correlation_interval(r: float, n: int, level: float = STEP_LEVEL) -> tuple[float, float]:
-    """Fisher's interval of a correlation, used for kappa, which is one (Fleiss and Cohen 1973); (-1, 1) when n < 4."""
-    if n < 4:
-        return -1.0, 1.0
-    z = math.atanh(min(max(r, -0.999999), 0.999999))
-    half = float(ndtri(0.5 + level / 2)) / math.sqrt(n - 3)
-    return math.tanh(z - half), math.tanh(z + half)
-
-
-def maximum_quantile(n: int, p: float) -> float:
-    """Quantile `p` of the largest of `n` independent standard normal values."""
-    return float(ndtri(p ** (1 / n)))
-
-
-def settles(parts: Parts, n_prompts: int, n_seeds: int, distance: float, level: float = STEP_LEVEL) -> bool:
-    """Whether an effect `distance` away from a threshold would be told from it with probability 0.8.
-
-    V = prompt / P + seed / S + rest / (P S); the distance must reach (t[level] + t[0.8]) sqrt(V).
-    """
-    df = min(n_prompts, n_seeds) - 1 if n_seeds > 1 else n_prompts - 1
-    if df < 1:
-        return False
-    variance = parts.prompt / n_prompts + (parts.seed or 0.0) / n_seeds + parts.rest / (n_prompts * n_seeds)
-    return distance >= (t_quantile(df, 0.5 + level / 2) + t_quantile(df, POWER)) * math.sqrt(variance)
-
-
-def prompts_needed(estimate: Estimate, distance: float, n_seeds: int, level: float = STEP_LEVEL) -> int | None:
-    """Fewest prompts, at `n_seeds` seeds, that would settle it; None when no number below 100,000 would."""
-    low, high = max(2, estimate.n_prompts), MOST_PROMPTS
-    if not settles(estimate.parts, high, n_seeds, distance, level):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        if settles(estimate.parts, middle, n_seeds, distance, level):
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def seeds_needed(estimate: Estimate, distance: float, fewest: int = 3, level: float = STEP_LEVEL) -> int | None:
-    """Fewest seeds, with the prompts there are, that would settle it; None when unknown or above 200."""
-    if estimate.parts.seed is None:
-        return None
-    for n_seeds in range(max(fewest, estimate.n_seeds), MOST_SEEDS + 1):
-        if settles(estimate.parts, estimate.n_prompts, n_seeds, distance, level):
-            return n_seeds
-    return None
