@@ -45,15 +45,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """An estimate that is `distance` away from the threshold that would settle it, to be told at `level`.
+    """An estimate that leaves a step unclear, and the rule that would settle it.
 
-    `gate` is the size of effect that the step asks about: its gate, or the margin of what must hold.
+    Args:
+        level: of the interval.
+        gate: the size of effect that the step asks about: its gate, or the margin of what must hold.
+        least: what the estimate must reach to pass, and the whole interval must lie under to fail.
+        null: what the whole interval must clear to pass.
     """
 
     estimate: Estimate
-    distance: float
     level: float
     gate: float
+    least: float
+    null: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,9 @@ class Step:
         estimate: the difference's estimate, None without pairs.
         unsettled: the estimates that leave it unclear.
         only_allowance: the effect is real and clears its gate; only the judge's bias allowance keeps it from passing.
+        p: p-values of everything that must be shown, each at its null (for `falsify_all`).
+        needed_rows: of a probe's step that is unclear, how many fresh prompts would settle it; None if unknown.
+        detectable: of a probe's step, the smallest area that would have been told from 0.5 with probability 0.8.
     """
 
     result: StepResult
@@ -76,18 +84,29 @@ class Step:
     estimate: Estimate | None = None
     unsettled: tuple[Unsettled, ...] = ()
     only_allowance: bool = False
+    p: tuple[float, ...] = ()
+    needed_rows: int | None = None
+    detectable: float | None = None
 
 
 class Case:
-    """A claim before the court: its bundle, the view of its rows, the gates, and the steps once they are judged."""
+    """A claim before the court: its bundle, the view of its rows, the gates, and the steps once they are judged.
 
-    def __init__(self, bundle: Bundle, seed: int = 0) -> None:
+    `divisor` is by what the level on fresh is divided for the other claims of the study. A claim judged alone cannot
+    see the others' p-values, so that it is their number, Holm's most demanding; `falsify_all` sees them. `memo` keeps
+    what a step has fitted for the audits that read it again.
+    """
+
+    def __init__(self, bundle: Bundle, seed: int = 0, divisor: int | None = None) -> None:
         self.bundle = bundle
+        self.divisor = self.claims if divisor is None else divisor
         self.claim: Claim = bundle.claim
         self.gates: Gates = bundle.claim.resolved_gates()
         self.view = View(bundle)
         self.seed = seed
         self.steps: dict[str, Step] = {}
+        self.odd_answers: dict[str, dict[str, set[str]]] = {}
+        self.memo: dict[tuple[Any, ...], Any] = {}
 
     @property
     def sign(self) -> int:
@@ -103,6 +122,12 @@ class Case:
     def looks(self) -> int:
         """Looks taken at the fresh split; its level is divided by them."""
         return int(self.planned.get("fresh_looks") or 1)
+
+    @property
+    def claims(self) -> int:
+        """Claims of the study, a number or their names under `planned.claims`; one where that is not stated."""
+        planned = self.planned.get("claims")
+        return max(1, len(planned) if isinstance(planned, list) else int(planned or 1))
 
     def span(self, axis: str) -> float:
         """Largest minus smallest score of `axis`."""
@@ -184,7 +209,8 @@ class Case:
         flagged = tuple(pl.concat([treated, baseline]).filter("flag")["row"].to_list()[:3])
         if not flagged:
             return Finding("pass", f"No answer on {split} is such.", evidence)
-        return self.rival(self.effect(split, keep=~flag), what, flagged, **evidence)
+        kept = tuple(side.filter(~pl.col("flag")) for side in (treated, baseline))
+        return self.rival(self.effect(split, pool=kept), what, flagged, **evidence)
 
     def cells(self, split: str, **how: Any) -> pl.DataFrame:
         """Cells of the claimed axis, columns t_y and b_y; arguments as of `View.cells`."""

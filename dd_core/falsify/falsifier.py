@@ -5,33 +5,68 @@ Knows the order of these and nothing of where the bundle came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from dd_core.claim import preregistration_hash
-from dd_core.falsify.audits import AUDITS, NOT_HERE, run_audits
+from dd_core.falsify.audits import AUDITS, run_audits
 from dd_core.falsify.bundle import Bundle
-from dd_core.falsify.case import Case, Step, Unsettled
-from dd_core.falsify.statistics import prompts_needed, seeds_needed
-from dd_core.falsify.steps import FEWEST_TRAIN_SEEDS, STEPS, StepId
-from dd_core.falsify.verdict import AuditResult, Verdict, decide, read_as_published
-
-DEFAULT_TRAIN_SEEDS = 5
-"""What is advised where one seed leaves the spread between seeds unknown."""
-
-JOINT_SEEDS = (5, 8, 12, 20, 50)
-"""Tried in turn where neither more prompts nor more seeds alone would settle it."""
+from dd_core.falsify.case import Case, Step
+from dd_core.falsify.needed import what_is_needed
+from dd_core.falsify.statistics import STEP_LEVEL, levels
+from dd_core.falsify.steps import STEPS, StepId
+from dd_core.falsify.verdict import Verdict, decide, read_as_published
 
 
 def falsify(bundle: Bundle, seed: int = 0) -> Verdict:
     """The verdict on a bundle: the same bytes for the same rows, in any order and on any number of threads.
 
+    Of a study that planned several claims (`planned.claims` in the manifest) this sees one, and divides the level on
+    fresh rows by their number; `falsify_all` sees them all, and is less strict with all but the first.
+
     Args:
-        seed: of the resampling that some audits do; recorded in the verdict.
+        seed: of the resampling that some audits do, and of the simulation behind `needed`; recorded in the verdict.
     """
     case = Case(bundle, seed)
+    _take_steps(case)
+    return _judge(case)
+
+
+def falsify_all(bundles: Sequence[Bundle], seed: int = 0) -> tuple[Verdict, ...]:
+    """Verdicts on the claims of one study, in the order given, with Holm's step-down across them (Holm 1979).
+
+    The p-value of a claim is the largest of what it must show on fresh rows, since it must show all of it
+    (intersection-union); one that has none counts as 1. The study has as many claims as there are bundles, or as its
+    manifest planned where that is more. The level of `planned.fresh_looks` is divided as well.
+
+    Args:
+        bundles: one per claim.
+        seed: as of `falsify`.
+    """
+    cases = [Case(bundle, seed, divisor=1) for bundle in bundles]
+    for case in cases:
+        _take_steps(case)
+    unseen = max((case.claims for case in cases), default=0) - len(cases)
+    p_values = [min(1.0, case.looks * _p_value(case)) for case in cases] + [1.0] * max(0, unseen)
+    for case, level in zip(cases, levels(p_values), strict=False):
+        case.divisor = round((1 - STEP_LEVEL) / (1 - level))
+        if case.divisor > 1:
+            _take_steps(case)
+    return tuple(_judge(case) for case in cases)
+
+
+def _take_steps(case: Case) -> None:
     for name, step in steps_of(case.claim.kind).items():
         case.steps[name] = step(case)
+
+
+def _p_value(case: Case) -> float:
+    """The largest p-value of the steps that are judged on fresh rows; 1 where one has none or lacks rows."""
+    steps = [step for name, step in case.steps.items() if name != "within"]
+    return max(1.0 if step.result.status == "not_checkable" else max(step.p, default=1.0) for step in steps)
+
+
+def _judge(case: Case) -> Verdict:
+    """The verdict on a case whose steps were taken."""
     audits = run_audits(case)
     results = tuple(step.result for step in case.steps.values())
     required = {entry.id for entry in AUDITS if entry.required and entry.applies(case)}
@@ -47,15 +82,15 @@ def falsify(bundle: Bundle, seed: int = 0) -> Verdict:
         verdict=outcome,
         reasons=reasons,
         mechanism=mechanism,
-        needed=_needed(case, audits, required) if outcome == "INCONCLUSIVE" else None,
+        needed=what_is_needed(case, audits, required) if outcome == "INCONCLUSIVE" else None,
         steps=results,
         audits=audits,
         readings={
             "paper": read_as_published({name: step.point for name, step in case.steps.items()}),
             "strict": outcome,
         },
-        preregistration=preregistration_hash(bundle.manifest) if bundle.manifest is not None else None,
-        seed=seed,
+        preregistration=preregistration_hash(case.bundle.manifest) if case.bundle.manifest is not None else None,
+        seed=case.seed,
     )
 
 
@@ -66,46 +101,3 @@ def steps_of(kind: str) -> Mapping[StepId, Callable[[Case], Step]]:
 
         return PROBE_STEPS
     return STEPS
-
-
-def _needed(case: Case, audits: tuple[AuditResult, ...], required: set[str]) -> dict[str, Any]:
-    """What would settle an inconclusive claim: what to record, and how many fresh prompts or train seeds."""
-    record = [item for step in case.steps.values() for item in step.missing]
-    for audit in audits:
-        if audit.id in required and audit.status == "not_checkable":
-            record += audit.evidence.get("missing", [])
-    absent = [audit.id for audit in audits if audit.id in required and audit.note == NOT_HERE]
-    if absent:
-        record.append(f"nothing: this edition of the falsifier does not have {', '.join(absent)}")
-    unsettled = [item for step in case.steps.values() if step.result.status == "unclear" for item in step.unsettled]
-    fewest = FEWEST_TRAIN_SEEDS if case.view.fitted else 1
-    prompts = _prompts(unsettled, fewest)
-    seeds = _most(
-        [
-            DEFAULT_TRAIN_SEEDS
-            if item.estimate.parts.seed is None
-            else seeds_needed(item.estimate, item.distance, fewest, item.level)
-            for item in unsettled
-        ]
-    )
-    together = None
-    if unsettled and prompts is None and seeds is None:
-        pairs = ((_prompts(unsettled, more), more) for more in JOINT_SEEDS)
-        together = next((f"{n} prompts and {more} seeds" for n, more in pairs if n is not None), None)
-    return {"record": list(dict.fromkeys(record)), "prompts": prompts, "seeds": seeds, "together": together}
-
-
-def _prompts(unsettled: list[Unsettled], n_seeds: int) -> int | None:
-    """Fewest prompts that settle everything with at least `n_seeds` seeds."""
-    return _most(
-        [
-            prompts_needed(item.estimate, item.distance, max(item.estimate.n_seeds, n_seeds), item.level)
-            for item in unsettled
-        ]
-    )
-
-
-def _most(numbers: list[int | None]) -> int | None:
-    """The largest number; None when there are none, or when one of them is None."""
-    known = [number for number in numbers if number is not None]
-    return max(known) if known and len(known) == len(numbers) else None

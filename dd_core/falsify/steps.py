@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dd_core.falsify.case import Case, Step, Unsettled, tidy
-from dd_core.falsify.statistics import STEP_LEVEL, Estimate
+from dd_core.falsify.statistics import STEP_LEVEL, Estimate, tost
 from dd_core.falsify.verdict import StepResult, StepStatus
 
 StepId = Literal["within", "fresh", "axes", "variant", "replication"]
@@ -53,7 +53,6 @@ def judge_difference(
     null = (case.allowance(axis) or 0.0) if use_allowance else 0.0
     level = step_level(case, split)
     low, high = estimate.interval(level)
-    distance = estimate.mean - null if estimate.mean >= gate else gate - estimate.mean
     short = _too_few_seeds(case, estimate, split, variant, subject)
     status: StepStatus = "unclear"
     clears = estimate.mean >= gate and low > null
@@ -81,18 +80,21 @@ def judge_difference(
             gate=tidy(gate),
             n=estimate.n_prompts,
             note=note + ".",
+            null=tidy(null),
+            level=tidy(level),
         ),
         (reason,) if status == "fail" else (),
         point=estimate.mean >= gate,
         estimate=estimate,
-        unsettled=(Unsettled(estimate, distance, level, gate),) if status == "unclear" else (),
+        unsettled=(Unsettled(estimate, level, gate, least=gate, null=null),) if status == "unclear" else (),
         only_allowance=only_allowance,
+        p=(estimate.p_value(null),),
     )
 
 
 def step_level(case: Case, split: str) -> float:
-    """Level of a step's interval: 95%, and on fresh its 5% divided by the looks that were taken."""
-    return 1 - (1 - STEP_LEVEL) / (case.looks if split == "fresh" else 1)
+    """Level of a step's interval: 95%, and on fresh its 5% divided by looks taken and for the study's other claims."""
+    return 1 - (1 - STEP_LEVEL) / (case.looks * case.divisor if split == "fresh" else 1)
 
 
 def _too_few_seeds(case: Case, estimate: Estimate, split: str, variant: str, subject: str | None) -> str:
@@ -117,6 +119,14 @@ def _missing_rows(case: Case, axis: str, split: str, variant: str, subject: str 
     return f"judgements of axis {axis} on paired rows{of} of split {split}{at}"
 
 
+HELD: dict[str, tuple[StepStatus, str]] = {
+    "holds": ("pass", "holds"),
+    "lost": ("fail", "is lost"),
+    "unclear": ("unclear", "is not shown to hold"),
+}
+"""What TOST found → the status of what must hold, and the words for it."""
+
+
 @dataclass(frozen=True)
 class Held:
     """Whether nothing was lost on an axis, in words and numbers; `missing` says what to record, "" when nothing."""
@@ -127,6 +137,7 @@ class Held:
     point: bool | None = None
     missing: str = ""
     unsettled: tuple[Unsettled, ...] = ()
+    p: tuple[float, ...] = ()
 
 
 def judge_holds(case: Case, axis: str, split: str, subject: str | None = None) -> Held:
@@ -141,12 +152,15 @@ def judge_holds(case: Case, axis: str, split: str, subject: str | None = None) -
     margin = case.claim.margin * case.span(axis)
     level = 1 - 2 * (1 - step_level(case, split))
     low, high = estimate.interval(level)
-    status: StepStatus = "pass" if low > -margin else "fail" if high < -margin else "unclear"
-    word = {"pass": "holds", "fail": "is lost", "unclear": "is not shown to hold"}[status]
+    status, word = HELD[tost(estimate, margin, level)]
     bounds = f" [{low:.3g}, {high:.3g}]" if estimate.has_interval else ""
     note = f"{axis} {word}: {estimate.mean:+.3g}{bounds} at a margin of {margin:.3g}"
-    unsettled = (Unsettled(estimate, abs(estimate.mean + margin), level, margin),) if status == "unclear" else ()
-    return Held(status, note, estimate, estimate.mean > -margin, unsettled=unsettled)
+    rule = Unsettled(estimate, level, margin, least=-margin, null=-margin)
+    unsettled = (rule,) if status == "unclear" else ()
+    # Half of the two-sided p-value: TOST puts the whole of alpha on one side.
+    return Held(
+        status, note, estimate, estimate.mean > -margin, unsettled=unsettled, p=(estimate.p_value(-margin) / 2,)
+    )
 
 
 def with_anchor(case: Case, step: Step, split: str, subject: str | None = None) -> Step:
@@ -165,6 +179,7 @@ def with_anchor(case: Case, step: Step, split: str, subject: str | None = None) 
         point=all(both) if step.point is not None else None,
         missing=(*step.missing, *missing),
         unsettled=step.unsettled + held.unsettled,
+        p=step.p + held.p,
     )
 
 
@@ -190,6 +205,7 @@ def axes(case: Case) -> Step:
     step, status = parts[shown], parts[shown].result.status
     notes = [step.result.note.removesuffix(".")]
     missing = tuple(dict.fromkeys(item for part in parts.values() for item in part.missing))
+    p = tuple(value for part in parts.values() for value in part.p)
     reasons: tuple[str, ...] = ()
     if any(part.result.status == "fail" for axis, part in parts.items() if axis != case.claim.axis):
         reasons = ("axis_collapse",)
@@ -202,6 +218,7 @@ def axes(case: Case) -> Step:
                 notes.append(held.note)
                 reasons = ("axis_collapse",) if held.status == "fail" else reasons
                 status = min((status, held.status), key=RANK.__getitem__)
+                p += held.p
             continue
         moved = case.view.difference(axis, "fresh")
         if moved is not None and moved.has_interval:
@@ -217,6 +234,7 @@ def axes(case: Case) -> Step:
         missing=missing,
         unsettled=tuple(item for part in parts.values() for item in part.unsettled),
         only_allowance=any(part.only_allowance for part in parts.values()),
+        p=p,
     )
 
 
@@ -265,6 +283,7 @@ def replication(case: Case) -> Step:
         missing=tuple(dict.fromkeys(item for part in parts for item in part.missing)),
         unsettled=tuple(item for part in parts for item in part.unsettled),
         only_allowance=any(part.only_allowance for part in parts),
+        p=tuple(value for part in parts for value in part.p),
     )
 
 

@@ -1,10 +1,13 @@
-"""Intervals of proportions and of their difference that cover near 0 and 1, where the normal one does not."""
+"""Proportions: intervals that cover near 0 and 1, where the normal one does not, and an exact test of paired ones.
+
+Knows counts. Does not know which prompts or seeds they came from: for these see `paired`.
+"""
 
 from __future__ import annotations
 
 import math
 
-from scipy.special import ndtri
+from scipy.special import bdtr, betaincinv, ndtri
 
 from dd_core.falsify.statistics.paired import STEP_LEVEL
 
@@ -30,3 +33,27 @@ def newcombe(
     low = p - q - math.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
     high = p - q + math.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
     return low, high
+
+
+def clopper_pearson(successes: int, n: int, level: float = STEP_LEVEL) -> tuple[float, float]:
+    """Exact interval of a proportion (Clopper and Pearson 1934); (0, 1) when n is 0.
+
+    It covers at least `level` whatever the proportion: for counts of rare events, such as errors in a calibration.
+    """
+    tail = (1 - level) / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return low, high
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided p-value of paired outcomes of 0 and 1 (McNemar 1947): gains and losses are equally likely.
+
+    A cross-check of `crossed` with one seed. Of several seeds give one pair per prompt: cells of a prompt are no
+    independent pairs.
+
+    Args:
+        gained, lost: prompts that the baseline failed and the treated arm passed, and the other way round.
+    """
+    n = gained + lost
+    return min(1.0, 2 * float(bdtr(min(gained, lost), n, 0.5))) if n else 1.0
