@@ -1,11 +1,15 @@
 """How a verdict is told: one self-contained page, a summary for the terminal, and one sentence that both begin with.
 
-    words.py     a plain name for every step, audit, status and arm
-    sentence.py  the sentence
-    rows.py      what the page says of the rows: answers side by side, counts, the search, how certain
-    figures.py   the two figures, as SVG
-    page.py      the page (page.html.j2, style.css.j2)
-    terminal.py  the summary
+    words.py      a plain name for every step, audit, mechanism, status and arm
+    sentence.py   the sentence
+    rows.py       what the page says of the rows: answers side by side, counts, the search, how certain
+    mechanism.py  what decided the mechanism, and what else was looked for
+    drawing.py    how a figure becomes SVG
+    figures.py    the steps, the search
+    curve.py      the effect under other choices
+    probe.py      what a probe reads
+    page.py       the page (page.html.j2, style.css.j2)
+    terminal.py   the summary
 
 Reads a `Verdict` and the `Bundle` it was reached on, decides nothing and writes no file. matplotlib, jinja2 and rich
 are imported when a function is called.

@@ -19,14 +19,21 @@ from dd_core import __version__
 from dd_core.claim import Claim
 from dd_core.falsify.bundle import Bundle
 from dd_core.falsify.case import Case
+from dd_core.falsify.show.summary import StepLine, summarise
+from dd_core.falsify.statistics import AUDIT_LEVEL
 from dd_core.falsify.verdict import AuditResult, StepResult, Verdict
 from dd_core.report import rows, words
+from dd_core.report.curve import choices, curve_figure
 from dd_core.report.figures import steps_figure, trials_figure
+from dd_core.report.mechanism import explained
+from dd_core.report.probe import probe_read, roc_figure
 from dd_core.report.sentence import verdict_sentence
 
 OPEN = ("fail", "unclear", "not_checkable", "warn")
 """Statuses of audits that are shown unfolded; pass and not applicable are folded."""
 MOST_EVIDENCE_CHARS = 400
+DRAWN = "choices"
+"""Evidence that has a figure and a table of its own."""
 _VERSION = re.compile(r"[\w.+ \-]{1,60}")
 _NOT_TOLD = re.compile(r"host|user|node|path|dir|time|date|created|token|secret", re.I)
 
@@ -44,7 +51,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(plain=words.plain, number=words.number, count=words.count, thousands=lambda n: f"{n:,}")
+    environment.filters.update(
+        plain=words.plain, number=words.number, percent=words.percent, count=words.count, thousands=lambda n: f"{n:,}"
+    )
     environment.globals.update(statuses=words.STATUSES, arms=words.ARMS, step_titles=words.STEPS)
     return environment
 
@@ -55,9 +64,12 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
     name, _, sentence = verdict_sentence(verdict, claim).partition(": ")
     case = Case(bundle)
     shown_split, answers = rows.side_by_side(case, seed)
+    told = summarise(verdict)
     crossed_split, crossed = rows.two_by_two(case)
     found = rows.trials(bundle)
     baseline = rows.baseline_mean(case)
+    other = choices(verdict)
+    read = probe_read(verdict, case)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -69,8 +81,14 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
             facts=_facts(case),
             readings=words.readings_line(verdict),
             needed=words.needed_lines(verdict),
-            steps=[_step(step, claim) for step in verdict.steps],
-            steps_figure=_markup(_steps_figure(verdict.steps, case)),
+            mechanism=explained(verdict, lambda audit: _audit(audit, bundle)),
+            steps=[_step(step, line, claim) for step, line in zip(verdict.steps, told.steps, strict=True)],
+            steps_figure=_markup(_steps_figure(verdict.steps, claim)),
+            choices=other,
+            audit_level=words.percent(AUDIT_LEVEL),
+            curve_figure=_markup(curve_figure(other, gate=case.gate(), limits=_limits(claim), unit=_unit(claim))),
+            probe=read,
+            roc_figure=_markup(roc_figure(read) if read is not None else None),
             audits=_audits(verdict, bundle),
             open_statuses=OPEN,
             shown_split=shown_split,
@@ -82,7 +100,9 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
             trials=found,
             baseline=baseline,
             trials_figure=_markup(trials_figure(found, baseline=baseline, unit=_search_unit(claim))),
-            certainty=rows.certainty(case),
+            certainty=rows.certainty(case, rows.fresh_level(verdict)),
+            fresh_level=rows.fresh_level(verdict),
+            probe_certainty=rows.probe_certainty(verdict),
             counts=rows.counted(bundle),
             planned=_planned(bundle),
             absent=sorted(bundle.absent),
@@ -115,25 +135,29 @@ def _facts(case: Case) -> list[tuple[str, str]]:
     return facts
 
 
-def _step(step: StepResult, claim: Claim) -> dict[str, Any]:
-    signed = claim.kind != "probe"
-    title, where = words.STEPS[step.id]
-    if step.id == "variant" and claim.kind == "probe":
-        where = "mean of the last four layers"
-    ci = None if step.ci is None else " to ".join(words.number(end, signed=signed) for end in step.ci)
-    return {
-        "title": title, "where": where, "status": step.status, "estimate": words.number(step.estimate, signed=signed),
-        "ci": ci or "–", "gate": words.number(step.gate, signed=signed), "n": step.n, "note": step.note,
-    }  # fmt: skip
-
-
-def _steps_figure(steps: tuple[StepResult, ...], case: Case) -> str | None:
-    claim = case.claim
+def _step(step: StepResult, line: StepLine, claim: Claim) -> dict[str, Any]:
+    where = words.STEPS[step.id][1]
     if claim.kind == "probe":
-        return steps_figure(steps, null=0.5, limits=(0.0, 1.0), unit="area under the curve")
+        where = {"within": "out of fold, on the rows fitted on", "variant": "mean of the last four layers"}.get(
+            step.id, where
+        )
+    return vars(line) | {"title": line.name, "where": where, "n": step.n, "note": step.note}
+
+
+def _steps_figure(steps: tuple[StepResult, ...], claim: Claim) -> str | None:
+    if claim.kind == "probe":
+        return steps_figure(steps, base=0.5, limits=(0.0, 1.0), unit="area under the curve")
+    return steps_figure(steps, base=0.0, limits=_limits(claim), unit=_unit(claim))
+
+
+def _limits(claim: Claim) -> tuple[float, float]:
+    """Between which every difference lies, in the axis' units."""
     low, high = claim.range_of(claim.axis)
-    unit = f"difference in {words.plain(claim.axis)}\n(claimed direction to the right)"
-    return steps_figure(steps, null=0.0, allowance=case.allowance(), limits=(low - high, high - low), unit=unit)
+    return low - high, high - low
+
+
+def _unit(claim: Claim) -> str:
+    return f"difference in {words.plain(claim.axis)}\n(claimed direction to the right)"
 
 
 def _search_unit(claim: Claim) -> str:
@@ -155,7 +179,10 @@ def _audit(audit: AuditResult, bundle: Bundle) -> dict[str, Any]:
     return {
         "id": audit.id,
         "note": audit.note,
-        "evidence": [(words.plain(key), _evidence(value)) for key, value in sorted(audit.evidence.items())],
+        "status": audit.status,
+        "evidence": [
+            (words.plain(key), _evidence(value)) for key, value in sorted(audit.evidence.items()) if key != DRAWN
+        ],
         "rows": [(name, by_id.get(name)) for name in audit.rows],
     }
 

@@ -16,9 +16,12 @@ import polars as pl
 from dd_core.claim import Claim
 from dd_core.falsify.bundle import Bundle
 from dd_core.falsify.case import Case
-from dd_core.falsify.statistics import STEP_LEVEL, t_quantile
+from dd_core.falsify.statistics import t_quantile
+from dd_core.falsify.steps import step_level
+from dd_core.falsify.verdict import Verdict
 from dd_core.falsify.view import score
 from dd_core.records import ARMS, SPLITS
+from dd_core.report import words
 
 SHOWN_ARMS = ("baseline", "treated", "placebo")
 ANSWERS = 10
@@ -101,7 +104,7 @@ class Certainty:
         fitted: whether the seeds are train seeds.
         multiplier: of the standard error, at this claim's prompts and seeds; None when no interval can be said.
         limit: the multiplier that very many prompts and seeds would have.
-        looks: looks at the fresh split that the manifest plans.
+        level: of the interval, as of the steps.
     """
 
     prompts: int
@@ -110,7 +113,7 @@ class Certainty:
     df: int
     multiplier: float | None
     limit: float
-    looks: int
+    level: float
     table: tuple[tuple[int, int, float], ...]
 
 
@@ -238,16 +241,21 @@ def baseline_mean(case: Case) -> float | None:
     return math.fsum(valid) / len(valid) if valid else None
 
 
-def certainty(case: Case) -> Certainty:
+def certainty(case: Case, level: float | None = None) -> Certainty:
     """What the interval of the claimed effect rests on, on the first split that has pairs of: fresh, eval, train.
 
     The multiplier is t on min(prompts, seeds) - 1 degrees of freedom, or prompts - 1 with one seed
-    (`dd_core.falsify.statistics.crossed`). The level of the fresh split is divided by the looks at it.
+    (`dd_core.falsify.statistics.crossed`). A probe claim compares no arms; `probe_certainty` says what its
+    intervals rest on.
+
+    Args:
+        level: of the verdict's interval on fresh; by default that of a claim judged alone.
     """
     effects = ((split, case.effect(split)) for split in reversed(SPLITS))
     split, effect = next(((s, e) for s, e in effects if e is not None), (None, None))
-    looks = case.looks if split == "fresh" else 1
-    tail = 1 - (1 - STEP_LEVEL) / looks / 2
+    if split != "fresh" or level is None:
+        level = step_level(case, split or "fresh")
+    tail = 0.5 + level / 2
     prompts, seeds, df = (effect.n_prompts, effect.n_seeds, effect.df) if effect else (0, 0, 0)
     treated = case.view.select("treated", split) if split else case.view.rows.clear()
     return Certainty(
@@ -257,6 +265,20 @@ def certainty(case: Case) -> Certainty:
         df=df,
         multiplier=t_quantile(df, tail) if effect and effect.has_interval else None,
         limit=t_quantile(1e9, tail),
-        looks=looks,
+        level=level,
         table=tuple((n, n - 1, t_quantile(n - 1, tail)) for n in sorted({2, 3, 5, 8, 20, max(seeds, 2)})),
+    )
+
+
+def fresh_level(verdict: Verdict) -> float | None:
+    """Level of the interval on fresh; None where the verdict has none."""
+    return next((step.level for step in verdict.steps if step.id == "fresh"), None)
+
+
+def probe_certainty(verdict: Verdict) -> str:
+    """What the intervals of a probe claim rest on, in words."""
+    n = next((step.n for step in verdict.steps if step.id == "fresh"), 0)
+    return (
+        f"The interval on fresh rests on {words.count(n, 'prompt')}. The probe is convex and refitted here, so that it "
+        "has no seed, and its sampling is that of the prompts."
     )

@@ -1,33 +1,39 @@
-"""Plain words for the parts of a verdict: a name for every step, audit, status and arm, and numbers as people write.
+"""Words that only the report needs: a name for every arm, and for every audit what is so when it fails.
 
-Nothing here weighs evidence or looks at a row.
+The words of steps, statuses and numbers are those of `dd_core.falsify.show`, and are found here as well. Nothing here
+weighs evidence or looks at a row.
 """
 
 from __future__ import annotations
 
-import math
-import unicodedata
+from dd_core.falsify.show.words import (
+    STATUSES,
+    STEPS,
+    count,
+    needed_lines,
+    number,
+    one_line,
+    percent,
+    plain,
+    readings_line,
+    visible,
+)
 
-from dd_core.falsify.verdict import Verdict
-
-STEPS: dict[str, tuple[str, str]] = {
-    "within": ("Within", "the prompts that the search saw"),
-    "fresh": ("Fresh", "prompts that nothing before had seen"),
-    "axes": ("Axes", "every axis in scope"),
-    "variant": ("Variant", "twice the token budget"),
-    "replication": ("Replication", "a second subject of another family"),
-}
-"""Step → (name, what it is tried on)."""
-
-STATUSES: dict[str, tuple[str, str]] = {
-    "fail": ("✗", "fail"),
-    "unclear": ("?", "unclear"),
-    "not_checkable": ("○", "not checkable"),
-    "warn": ("!", "warning"),
-    "pass": ("✓", "pass"),
-    "not_applicable": ("–", "not applicable"),
-}
-"""Status → (sign, word), the gravest first."""
+__all__ = [
+    "ARMS",
+    "AUDITS",
+    "MECHANISMS",
+    "STATUSES",
+    "STEPS",
+    "count",
+    "needed_lines",
+    "number",
+    "one_line",
+    "percent",
+    "plain",
+    "readings_line",
+    "visible",
+]
 
 ARMS: dict[str, str] = {
     "baseline": "Baseline",
@@ -36,6 +42,24 @@ ARMS: dict[str, str] = {
     "identity": "Identity",
     "prompt_control": "Prompt control",
 }
+
+MECHANISMS: dict[str, str] = {
+    "truncation": "Answers were cut off by the token budget, and more often in one arm: what was scored is the cut.",
+    "uniform_output": "The outcome varies while the outputs do not, so that nothing can be read from them.",
+    "capability_cliff": "There are too few right or too few wrong answers for anything to tell them apart.",
+    "content_damage": "The disposition was paid for with what the model knew.",
+    "style_mimicry": "The marker of the disposition was learned, and not when to use it.",
+    "length": "The judge rewards length, and the answers became longer.",
+    "format": "The judge rewards headings, lists and emphasis, and the answers have more of them.",
+    "degeneration": "Repetitive answers carry the score.",
+    "judge": "The score is the judge's own doing: it does not measure, or not alike in both arms.",
+    "placebo": "An edit of the same size without the content does as much.",
+    "selection": "The best of many configurations looks as good by luck.",
+    "contamination": "The test prompts were in what the edit was made from.",
+    "no_op": "The edit did not reach the model.",
+    "none_found": "The claim fails, and no audit names what made it look true.",
+}
+"""Mechanism → what it says of the rows."""
 
 AUDITS: dict[str, str] = {
     "decoding_mismatch": "the arms were not decoded in the same way",
@@ -73,72 +97,3 @@ AUDITS: dict[str, str] = {
     "underpowered": "the smallest effect that could have been seen is above the gate",
 }
 """Audit → what is so when it fails, as a clause after "but"."""
-
-
-def plain(identifier: str) -> str:
-    """An identifier as words: `judge_asymmetry` is "judge asymmetry"."""
-    return identifier.replace("_", " ")
-
-
-def visible(text: str) -> str:
-    """`text` with everything that hides or reorders made visible: control, bidirectional and zero-width characters.
-
-    Line feeds, tabs and the joiners of emoji and Indic scripts stay; anything else becomes its code point, `⟨U+202E⟩`.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(c) for c in text.replace("\r\n", "\n"))
-
-
-def _shown(char: str) -> str:
-    if char in "\n\t":
-        return char
-    if char not in "\u200c\u200d" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return f"⟨U+{ord(char):04X}⟩"
-    return char
-
-
-def number(value: float | None, *, signed: bool = False) -> str:
-    """`value` with three decimals at most, a true minus sign and, for a difference, its plus; a dash for none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    size = f"{abs(value):.3f}"
-    size = size if abs(value) < 10 else f"{abs(value):.1f}"
-    zero = float(size) == 0
-    return ("−" if value < 0 and not zero else "+" if signed and not zero else "") + size
-
-
-def count(n: int, one: str, many: str | None = None) -> str:
-    """`1 prompt`, `2 prompts`, `1,500 prompts`."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def needed_lines(verdict: Verdict) -> list[str]:
-    """What would settle an INCONCLUSIVE verdict, one line each; [] when nothing is known to be needed.
-
-    Numbers of prompts and of seeds are alternatives: each was computed with the other as it is.
-    """
-    needed = dict(verdict.needed or {})
-    record = needed.pop("record", None) or []
-    prompts, seeds = needed.pop("prompts", None), needed.pop("seeds", None)
-    numbers = ((prompts, "prompts with the seeds there are"), (seeds, "seeds with the prompts there are"))
-    sizes = [f"about {n:,.0f} {what}" for n, what in numbers if n is not None]
-    if together := needed.pop("together", None):
-        sizes.append(f"together {together}")
-    lines = [f"more rows: {', or '.join(sizes)}"] if sizes else []
-    lines += [f"record {item}" for item in ([record] if isinstance(record, str) else record)]
-    lines += [f"{plain(key)}: {value}" for key, value in sorted(needed.items()) if value is not None]
-    return [line[:1].upper() + line[1:] for line in lines]
-
-
-def readings_line(verdict: Verdict) -> str:
-    """How the two readings stand to each other, in one sentence."""
-    paper, strict = verdict.readings.get("paper"), verdict.readings.get("strict")
-    if paper is None or strict is None:
-        return "Only one reading was computed; the strict one decides."
-    if paper == strict:
-        return "Both readings agree."
-    return (
-        f"Point estimates against the gates alone would have said {paper}; intervals, nulls and audits say {strict}, "
-        "and that decides."
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -10,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dd_core.falsify import EXIT_STATUS, AuditResult, StepResult, Verdict, bundle_from_tables, falsify, save_bundle
-from dd_core.falsify.audits import AUDITS, NOT_HERE
-from dd_core.falsify.verdict import decide, read_as_published
+from dd_core.falsify.audits import AUDITS
+from dd_core.falsify.verdict import BY_FAILED_FRESH, MECHANISMS, PRECEDENCE, decide, read_as_published
 from dd_core.records import JUDGEMENTS, RESPONSES
 from tests.dd_core.falsify.builder import Planted
 
@@ -51,6 +54,119 @@ def test_the_first_that_holds_is_the_verdict(
     steps: dict[str, str], audits: dict[str, str], verdict: tuple[str, tuple[str, ...], str | None]
 ) -> None:
     assert judged(steps, audits, {"a", "b", "c", "truncation"}) == verdict
+
+
+STEP_STATUSES = ("pass", "fail", "unclear", "not_checkable", "not_applicable")
+AUDIT_STATUSES = (*STEP_STATUSES, "warn")
+OPEN = ("unclear", "not_checkable")
+
+
+def test_every_combination_of_a_step_and_one_audit_of_each_group_is_decided_by_the_order_of_precedence() -> None:
+    steps = {status: [StepResult(id="fresh", status=status)] for status in STEP_STATUSES}
+    audits = {(name, status): AuditResult(id=name, status=status) for name in "abcd" for status in AUDIT_STATUSES}
+    subsets = [set(names) for n in range(5) for names in itertools.combinations("abcd", n)]
+    for step, statuses, required in itertools.product(
+        STEP_STATUSES, itertools.product(AUDIT_STATUSES, repeat=4), subsets
+    ):
+        of = dict(zip("abcd", statuses, strict=True))
+        verdict, reasons, mechanism = decide(
+            steps[step],
+            [audits[item] for item in of.items()],
+            groups=GROUPS,
+            required=required,
+            step_reasons={"fresh": ("no_transfer",)},
+        )
+        holds = {
+            "INVALID": "fail" in (of["a"], of["b"]),
+            "FALSIFIED": "fail" in (step, of["c"], of["d"]),
+            "INCONCLUSIVE": step in OPEN or any(of[name] in OPEN for name in required),
+            "SURVIVES": True,
+        }
+        assert verdict == next(name for name in PRECEDENCE if holds[name]), (step, of, required)
+        assert (reasons == ()) == (verdict == "SURVIVES")
+        assert (mechanism == "none_found") == (verdict == "FALSIFIED")
+
+
+@given(
+    steps=st.dictionaries(st.sampled_from(("within", "fresh", "axes", "variant", "replication")),
+                          st.sampled_from(STEP_STATUSES)),
+    audits=st.dictionaries(st.sampled_from([entry.id for entry in AUDITS]), st.sampled_from(AUDIT_STATUSES)),
+)  # fmt: skip
+def test_a_verdict_names_a_mechanism_only_for_what_failed_and_no_missing_evidence_survives(
+    steps: dict[str, str], audits: dict[str, str]
+) -> None:
+    required = {entry.id for entry in AUDITS if entry.required}
+    verdict, reasons, mechanism = decide(
+        [StepResult(id=name, status=status) for name, status in steps.items()],
+        [AuditResult(id=name, status=status) for name, status in audits.items()],
+        groups={entry.id: entry.group for entry in AUDITS},
+        required=required,
+        step_reasons={name: (f"{name}_failed",) for name in steps},
+    )
+    failed = {name for name, status in audits.items() if status == "fail"}
+    if mechanism not in (None, "none_found"):
+        named = {name for name, said in MECHANISMS.items() if said == mechanism}
+        assert named & (failed | set(BY_FAILED_FRESH))
+        assert verdict in ("INVALID", "FALSIFIED")
+    if verdict == "SURVIVES":
+        assert set(steps.values()) <= {"pass", "not_applicable"}
+        assert not failed
+        assert all(audits[name] not in OPEN for name in required & set(audits))
+    if verdict in ("INVALID", "FALSIFIED"):
+        assert set(reasons) <= failed | {f"{name}_failed" for name in steps}
+    assert (mechanism is None) <= (verdict != "FALSIFIED")
+
+
+def named(**audits: str) -> str | None:
+    """The mechanism of a failed fresh step with these audits."""
+    return decide(
+        [StepResult(id="fresh", status="fail")],
+        [AuditResult(id=name, status=status) for name, status in audits.items()],
+        groups={entry.id: entry.group for entry in AUDITS},
+        required=set(),
+        step_reasons={"fresh": ("no_transfer",)},
+    )[2]
+
+
+def test_the_mechanism_is_the_cause_and_not_what_it_brought_about() -> None:
+    assert named(truncation="fail", length_confound="fail", content_damage="fail") == "truncation"
+    assert named(degeneration="fail", length_confound="fail") == "degeneration"
+    assert named(no_specific_effect="fail", style_mimicry="fail") == "style_mimicry"
+    assert named(selection_bias="fail", no_specific_effect="fail") == "placebo"
+    assert named(seed_instability="fail", fragile="fail") == "none_found"
+
+
+def test_too_few_right_answers_are_the_mechanism_once_the_fresh_step_failed() -> None:
+    assert named(capability_cliff="unclear") == "capability_cliff"
+    assert named(capability_cliff="pass") == "none_found"
+    assert named(capability_cliff="unclear", uniform_output="fail") == "uniform_output"
+
+
+@pytest.mark.parametrize(
+    ("audit", "mechanism"),
+    [
+        ("judge_invalid", "judge"),
+        ("judge_saturation", "judge"),
+        ("judge_asymmetry", "judge"),
+        ("contamination", "contamination"),
+        ("edit_applied", "no_op"),
+        ("decoding_mismatch", None),
+        ("gates_changed", None),
+        ("lost_rows", None),
+    ],
+)
+def test_an_invalid_verdict_names_the_judge_contamination_or_an_edit_that_was_not_there(
+    audit: str, mechanism: str | None
+) -> None:
+    assert named(**{audit: "fail"}) == mechanism
+
+
+def test_every_mechanism_of_the_list_can_be_named_and_no_other() -> None:
+    assert {*MECHANISMS.values(), "none_found"} == {
+        "truncation", "uniform_output", "capability_cliff", "content_damage", "style_mimicry", "length", "format",
+        "degeneration", "judge", "placebo", "selection", "contamination", "no_op", "none_found",
+    }  # fmt: skip
+    assert set(MECHANISMS) <= {entry.id for entry in AUDITS}
 
 
 def test_point_estimates_alone_are_read_as_published() -> None:
@@ -132,16 +248,6 @@ def test_every_audit_of_the_list_is_answered_in_order() -> None:
     assert len(AUDITS) == 33
     assert all(audit.note for audit in verdict.audits)
     assert all(len(audit.rows) <= 3 for audit in verdict.audits)
-
-
-def test_a_required_audit_that_this_edition_lacks_keeps_a_claim_from_surviving() -> None:
-    verdict = falsify(Planted(operator="steering").bundle())
-    audits = {audit.id: audit for audit in verdict.audits}
-    assert (audits["collinear_cohorts"].status, audits["collinear_cohorts"].note) == ("not_checkable", NOT_HERE)
-    assert verdict.verdict == "INCONCLUSIVE"
-    assert verdict.reasons == ("missing_provenance",)
-    assert verdict.needed is not None
-    assert any("collinear_cohorts" in item for item in verdict.needed["record"])
 
 
 def test_a_verdict_prints_its_steps_and_what_is_to_be_recorded() -> None:

@@ -145,6 +145,15 @@ def test_every_figure_says_in_words_what_it_shows(pages):
     assert "Fresh: 0.482, gate 0.050, pass" in "".join(reader.text)
 
 
+def test_each_step_says_its_null_and_its_level_and_the_judges_part_is_shaded(bundle):
+    verdict = examples.verdict("SURVIVES", bundle)
+    told = {"within": {"null": 0.0, "level": 0.95}, "fresh": {"null": 0.03, "level": 0.975}}
+    steps = tuple(step.model_copy(update=told.get(step.id, {})) for step in verdict.steps)
+    page = render_html(verdict.model_copy(update={"steps": steps}), bundle)
+    assert '<td class="n">97.5%</td><td class="n">0.030</td><td class="n">0.050</td>' in page
+    assert "judge's bias" in page and "judge's bias" not in render_html(verdict, bundle)
+
+
 def contrast(one: str, other: str) -> float:
     """Contrast of two colours `#rgb` or `#rrggbb` by WCAG 2.2, 1 to 21."""
 

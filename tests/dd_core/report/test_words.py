@@ -109,6 +109,14 @@ def test_prompts_and_seeds_are_told_as_alternatives(bundle):
     assert lines[1:] == ["Record rows of a second subject", "Record n_chars_seen"]
 
 
+def test_the_columns_of_one_table_are_asked_for_on_one_line(bundle):
+    record = ["responses.decoding", "manifest.json", "judgements.n_chars", "responses.build"]
+    lines = words.needed_lines(examples.verdict("INCONCLUSIVE", bundle, needed={"record": record}))
+    assert lines == [
+        "Record the columns of responses: decoding, build", "Record manifest.json", "Record judgements.n_chars"
+    ]  # fmt: skip
+
+
 def test_unknown_numbers_are_left_out_of_what_is_needed(bundle):
     needed = {"record": [], "prompts": None, "seeds": 8}
     lines = words.needed_lines(examples.verdict("INCONCLUSIVE", bundle, needed=needed))
