@@ -28,6 +28,8 @@ class AxisRange(BaseModel):
     def _ordered(self) -> AxisRange:
         if self.min >= self.max:
             raise ValueError(f"min {self.min} must be below max {self.max}")
+        if not 1e-12 < self.max - self.min < 1e12:
+            raise ValueError(f"from {self.min} to {self.max} is no range that scores can be told apart on")
         return self
 
 
@@ -65,7 +67,7 @@ class Claim(BaseModel):
     anchor: str | None = None
     margin: float = Field(0.05, gt=0, lt=1)
     in_scope: tuple[str, ...] = ()
-    searched: int = Field(1, ge=1)
+    searched: int = Field(1, ge=1, le=1_000_000_000)
     gates: dict[str, float] = {}
     replicates: tuple[str, ...] = ()
     axes: dict[str, AxisRange] = {}

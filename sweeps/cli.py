@@ -6,6 +6,7 @@ Heavy imports wait until a verb needs them, so that `--help` answers in well und
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -200,6 +201,84 @@ def report(source: BundleOrStore, out: OutFolder = None) -> None:
     print(f"report: {write('report.html', render_html(judge(bundle), bundle).encode())}")
 
 
+@app.command("replicate-paper", rich_help_panel=TOOLS, epilog="Example: ddsweep replicate-paper paper/ -o replication/")
+def replicate_paper(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A checkout of the paper's public repository.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Store the page as Markdown and JSON there, and the verdicts."),
+    ] = None,
+) -> None:
+    """Recompute arXiv 2604.11867 from its released files, and say what they show that it does not.
+
+    Absent files are named and the rest is done without them; a number that differs is told, and is no error.
+    """
+    from rich.console import Console
+
+    from dd_core.falsify.paper import files, replicate_paper, terminal
+
+    with Console(stderr=True).status("recomputing and auditing the released rows"):
+        found = replicate_paper(folder)
+    Console(highlight=False).print(terminal(found))
+    if out is not None:
+        write = _folder_writer(out)
+        for name, data in files(found).items():
+            print(f"stored: {write(name, data)}")
+
+
+@app.command(rich_help_panel=TOOLS, epilog="Example: ddsweep calibrate --quick")
+def calibrate(
+    n_false: Annotated[int | None, typer.Option("--false", metavar="N", help="False claims, over all kinds.")] = None,
+    n_real: Annotated[int | None, typer.Option("--real", metavar="N", help="Real claims, over all sizes.")] = None,
+    n_clean: Annotated[int | None, typer.Option("--clean", metavar="N", help="Further clean bundles.")] = None,
+    n_power: Annotated[
+        int | None, typer.Option("--power", metavar="N", help="Studies a cell of the power table.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Every kind once, of few prompts: about a minute.")] = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="KIND", help="One kind, as often as --false N.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all planted studies.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; one a core if left out.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the table goes.")] = Path(
+        "calibration"
+    ),
+    kinds: Annotated[bool, typer.Option("--list", help="Name the kinds and what is planted in each.")] = False,
+    write: Annotated[
+        tuple[str, int, Path] | None,
+        typer.Option("--write", metavar="KIND INDEX DIR", help="Save one planted study as a claim bundle."),
+    ] = None,
+) -> None:
+    """Measure the falsifier's own error rates on 1,000 false and 1,000 real planted studies, beside three rivals."""
+    from rich.console import Console
+
+    from dd_core.falsify.calibration import calibrate as measure
+    from dd_core.falsify.calibration.calibrate import Settings, write_study
+    from dd_core.falsify.calibration.generator import KINDS
+    from dd_core.falsify.calibration.progress import progress
+    from dd_core.falsify.calibration.table import renderable, store
+
+    if kinds:
+        for name, kind in KINDS.items():
+            print(f"{name} ({kind.truth}): {kind.why}")
+        return
+    if write is not None:
+        write_study(write[0], write[1], write[2], seed, quick)
+        print(f"bundle: {write[2]}")
+        return
+    settings = Settings(n_false, n_real, n_clean, n_power, quick, only, seed, jobs)
+    with _interruptible("interrupted; nothing was written"), progress("planted studies") as report:
+        figures = measure(settings, report)
+    places = store(figures, out)
+    console = Console(highlight=False)
+    console.print(renderable(figures))
+    print(f"table: {places[1]}")
+    print(f"figures: {places[0]}")
+    if figures["crashed"]:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: ddsweep doctor")
 def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     """Say in plain words what this machine has and lacks; exit 1 if something is missing."""
@@ -258,19 +337,21 @@ def store_export(
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible(
+    words: str = "interrupted; what is finished is kept, and running again resumes",
+) -> Iterator[None]:
     """Ctrl-C ends the command with one line and status 130, the shell's convention."""
     try:
         yield
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, and running again resumes", file=sys.stderr)
+        print(words, file=sys.stderr)
         raise typer.Exit(130) from None
 
 
 def _source(source: str) -> tuple[Any, Any]:
     """The bundle at `source` and a function (name, bytes) → place that writes beside it."""
     path = Path(source)
-    if (path / "claim.yaml").is_file():
+    if any(os.path.lexists(path / name) for name in ("claim.yaml", "responses.parquet", "responses.jsonl")):
         from dd_core.falsify import load_bundle
 
         return load_bundle(path), _folder_writer(path)

@@ -7,7 +7,8 @@ print(falsify(load_bundle("folder")))
 from __future__ import annotations
 
 from dd_core.falsify.bundle import Bundle, bundle_from_tables, load_bundle, save_bundle
-from dd_core.falsify.falsifier import falsify
+from dd_core.falsify.falsifier import falsify, falsify_all
+from dd_core.falsify.schema import verdict_schema
 from dd_core.falsify.verdict import EXIT_STATUS, AuditResult, StepResult, Verdict
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "Verdict",
     "bundle_from_tables",
     "falsify",
+    "falsify_all",
     "load_bundle",
     "save_bundle",
+    "verdict_schema",
 ]

@@ -7,6 +7,7 @@ return this same `Bundle` through the same validation.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,12 @@ import pyarrow as pa
 
 from dd_core.claim import Claim
 from dd_core.errors import InputError
-from dd_core.falsify import reading, validation
+from dd_core.falsify import documents, reading, tables, validation
+from dd_core.falsify.features import FEATURE_KEY, read_features
 from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Table
 
-MOST_LINES = 50
+MOST_LINES, MOST_CHARS = 50, 600
+"""Lines of one error, and characters of a line."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Bundle:
 
     Args:
         responses, judgements, prompts, trials: tables of `dd_core.records`; the last two may have no rows.
-        judges: the validity reports of `judges.json`, [] when absent.
+        judges: the validity reports of `judges.json`, [] when absent; one per judge and axis, sorted, nothing null.
         edit: `edit.json`, {} when absent.
         manifest: `manifest.json`, None when absent.
         features: pooling tag → float32 [n, d], in the order of `feature_ids`.
@@ -99,16 +102,16 @@ def bundle_from_tables(
     checkers["prompts"].common(frames["prompts"])
     checkers["trials"].common(frames["trials"])
     checkers["trials"].scores(frames["trials"], claim)
-    validation.check_judges(judges, "judges.json", lines)
-    validation.check_edit(edit or {}, "edit.json", lines)
-    validation.check_manifest(manifest or {}, "manifest.json", lines)
+    reports = documents.known_reports(judges, "judges.json", lines)
+    documents.check_edit(edit or {}, "edit.json", lines)
+    documents.check_manifest(manifest or {}, "manifest.json", lines)
     validation.check_features(features or {}, feature_ids, ids, "features.npz", lines)
     _stop(lines, source)
     order = np.argsort(np.asarray(feature_ids, dtype=str), kind="stable") if feature_ids else np.zeros(0, int)
     return Bundle(
         claim=claim,
         **frames,
-        judges=[dict(report) for report in judges],
+        judges=reports,
         edit=dict(edit or {}),
         manifest=manifest,
         features={tag: values[order] for tag, values in sorted((features or {}).items())},
@@ -126,10 +129,16 @@ def _arrow(rows: pa.Table | pl.DataFrame | None, table: Table) -> pa.Table:
 def _stop(lines: list[str], source: str) -> None:
     if not lines:
         return
-    shown = [f"{source}: {line}" if source else line for line in lines[:MOST_LINES]]
+    shown = [_one_line(f"{source}: {line}" if source else line) for line in lines[:MOST_LINES]]
     if len(lines) > MOST_LINES:
         shown.append(f"{len(lines) - MOST_LINES} more faults are not shown")
     raise InputError(shown)
+
+
+def _one_line(text: str) -> str:
+    """`text` fit for a terminal, whatever the files hold: no line breaks, no control characters, no endless names."""
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:MOST_CHARS])
+    return text + ("..." if len(text) >= MOST_CHARS else "")
 
 
 def load_bundle(folder: str | Path) -> Bundle:
@@ -139,7 +148,7 @@ def load_bundle(folder: str | Path) -> Bundle:
         InputError: the folder or a needed file is absent, or something in it is wrong; one line per kind of fault.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder; a claim bundle is a folder with claim.yaml and its rows")
     lines: list[str] = []
     parts: dict[str, Any] = {}
@@ -152,11 +161,11 @@ def load_bundle(folder: str | Path) -> Bundle:
             lines.extend(error.lines)
 
     def table(kind: Table, required: bool) -> pa.Table | None:
-        path = reading.find_table(folder, kind, required=required)
+        path = tables.find_table(folder, kind, required=required)
         if path is None:
             return None
         names[kind.name] = path.name
-        return reading.read_table(path, kind)
+        return tables.read_table(path, kind)
 
     take("claim", lambda: reading.read_claim(folder / "claim.yaml"))
     for kind, required in ((RESPONSES, True), (JUDGEMENTS, True), (PROMPTS, False), (TRIALS, False)):
@@ -164,11 +173,11 @@ def load_bundle(folder: str | Path) -> Bundle:
     take("judges", lambda: reading.read_json(folder / "judges.json", list))
     take("edit", lambda: reading.read_json(folder / "edit.json", dict))
     take("manifest", lambda: reading.read_json(folder / "manifest.json", dict))
-    take("features", lambda: reading.read_features(folder / "features.npz"))
+    take("features", lambda: read_features(folder / "features.npz"))
     _stop(lines, "")
-    features, feature_ids = parts.pop("features")
+    parts["features"], parts["feature_ids"] = parts.pop("features")
     parts["judges"] = parts["judges"] or []
-    return bundle_from_tables(**parts, features=features, feature_ids=feature_ids, names=names)
+    return bundle_from_tables(**parts, names=names)
 
 
 def save_bundle(bundle: Bundle, folder: str | Path) -> None:
@@ -197,7 +206,7 @@ def save_bundle(bundle: Bundle, folder: str | Path) -> None:
                 text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
                 (folder / f"{name}.json").write_text(text, encoding="utf-8")
         if bundle.features:
-            arrays: dict[str, Any] = {reading.FEATURE_KEY: np.asarray(bundle.feature_ids, dtype=str), **bundle.features}
+            arrays: dict[str, Any] = {FEATURE_KEY: np.asarray(bundle.feature_ids, dtype=str), **bundle.features}
             np.savez(folder / "features.npz", **arrays)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None

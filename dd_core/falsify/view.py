@@ -10,13 +10,18 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dd_core.falsify.bundle import Bundle
-from dd_core.falsify.statistics import Estimate, codes, crossed
+from dd_core.falsify.pairing import pair, prepared
+from dd_core.falsify.statistics import Estimate, codes, crossed, rare_step
 from dd_core.records import normalise_prompt
 
 NOT_FITTED = ("prompt", "tempering")
 """Operators that fit nothing unless their rows carry a train seed."""
+
+HUMAN = "human"
+"""The judge of human labels: what judges are measured by, and no judge of the panel where there is another."""
 
 
 def score(axis: str) -> pl.Expr:
@@ -28,12 +33,18 @@ def _score_name(axis: str) -> str:
     return f"score:{axis}"
 
 
-def group_means(frame: pl.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pl.DataFrame:
+def group_means(
+    frame: pl.DataFrame, keys: Sequence[str], values: Sequence[str], *, in_order: bool = False
+) -> pl.DataFrame:
     """Means of `values` by `keys`, sorted by key, with the first `row` of each group.
 
     Sums run in the frame's own order, so that the number of threads cannot change a bit of the result.
+
+    Args:
+        in_order: the frame is sorted by `keys` already.
     """
-    frame = frame.sort(list(keys), maintain_order=True)
+    if not in_order:
+        frame = frame.sort(list(keys), maintain_order=True)
     if frame.height == 0:
         return frame.select(*keys, *values, "row")
     changes = frame.select(pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(1)) for key in keys))
@@ -60,6 +71,9 @@ class View:
         self.claim = bundle.claim
         self.subject = self._main_subject()
         self.strength = self._main_strength()
+        self._selected: dict[tuple[str, ...], pl.DataFrame] = {}
+        self._paired: dict[tuple[object, ...], pl.DataFrame] = {}
+        self._scores: dict[str, NDArray[np.float64]] = {}
 
     def _main_subject(self) -> str:
         rows = self.bundle.responses
@@ -95,8 +109,10 @@ class View:
         rows = self.bundle.judgements.filter((pl.col("status") == "ok") & pl.col("score").is_not_null())
         if self.judge is not None:
             rows = rows.filter(pl.col("judge") == self.judge)
+        elif (rows["judge"] == HUMAN).any():
+            rows = rows.filter((pl.col("judge") != HUMAN) | (pl.col("judge") == HUMAN).all().over("axis"))
         rows = rows.with_columns(pl.col("judge").alias("row"))
-        return group_means(rows, ("response_id", "axis", "judge"), ("score",))
+        return group_means(rows, ("response_id", "axis", "judge"), ("score",), in_order=True)
 
     @cached_property
     def axes(self) -> tuple[str, ...]:
@@ -111,7 +127,7 @@ class View:
         dose = (pl.col("variant") == "dose") | ((pl.col("arm") == "treated") & other.fill_null(False))
         rows = rows.with_columns(dose.alias("is_dose"), pl.col("response_id").alias("row"))
         for axis in self.axes:
-            mine = group_means(self.judged.filter(pl.col("axis") == axis), ("response_id",), ("score",))
+            mine = group_means(self.judged.filter(pl.col("axis") == axis), ("response_id",), ("score",), in_order=True)
             mine = mine.select("response_id", pl.col("score").alias(_score_name(axis)))
             rows = rows.join(mine, on="response_id", how="left", maintain_order="left")
         return rows
@@ -121,16 +137,20 @@ class View:
         return View(self.bundle, judge)
 
     def judges(self, axis: str) -> tuple[str, ...]:
-        """Fingerprints of the judges that scored `axis`, sorted."""
+        """Fingerprints of the judges that scored `axis`, sorted; human labels apart where there is another."""
         rows = self.bundle.judgements.filter(pl.col("axis") == axis)
-        return tuple(sorted(rows["judge"].unique().to_list()))
+        names = set(rows["judge"].unique().to_list())
+        return tuple(sorted(names - {HUMAN} or names))
 
     def select(self, arm: str, split: str, variant: str = "main", subject: str | None = None) -> pl.DataFrame:
         """Rows of one arm, without those at another strength than the claim's."""
-        return self.rows.filter(
-            (pl.col("arm") == arm) & (pl.col("split") == split) & (pl.col("variant") == variant)
-            & (pl.col("subject") == (subject or self.subject)) & ~pl.col("is_dose")
-        )  # fmt: skip
+        key = (arm, split, variant, subject or self.subject)
+        if key not in self._selected:
+            self._selected[key] = self.rows.filter(
+                (pl.col("arm") == arm) & (pl.col("split") == split) & (pl.col("variant") == variant)
+                & (pl.col("subject") == key[3]) & ~pl.col("is_dose")
+            )  # fmt: skip
+        return self._selected[key]
 
     @cached_property
     def fitted(self) -> bool:
@@ -138,14 +158,19 @@ class View:
         treated = self.bundle.responses.filter(pl.col("arm") == "treated")
         return self.claim.operator not in NOT_FITTED or treated["train_seed"].null_count() < treated.height
 
+    def levels(self, axis: str) -> NDArray[np.float64]:
+        """The distinct scores on `axis`, sorted."""
+        if axis not in self._scores:
+            self._scores[axis] = np.unique(self.judged.filter(pl.col("axis") == axis)["score"].to_numpy())
+        return self._scores[axis]
+
     def two_valued(self, axis: str) -> bool:
         """Whether every single score on `axis` is its smallest or its largest."""
-        low, high = self.claim.range_of(axis)
-        return bool(self.judged.filter(pl.col("axis") == axis)["score"].is_in([low, high]).all())
+        return bool(np.isin(self.levels(axis), self.claim.range_of(axis)).all())
 
     def step(self, axis: str) -> float:
         """Smallest difference between two scores that occur on `axis`; the whole range when only one occurs."""
-        values = np.unique(self.judged.filter(pl.col("axis") == axis)["score"].to_numpy())
+        values = self.levels(axis)
         low, high = self.claim.range_of(axis)
         return float(np.min(np.diff(values))) if len(values) > 1 else high - low
 
@@ -174,47 +199,34 @@ class View:
             repeats: count the n-th repetition of a prompt as a prompt of its own (to show what that would change).
             pool: the rows of `arm` and of `against`, in place of those that `select` gives.
         """
+        known: tuple[object, ...] | None = None  # of plain columns, steps and audits ask for the same cells many times
+        if keep is None and pool is None and all(value.meta.is_column() for value in values.values()):
+            columns = tuple((name, value.meta.output_name()) for name, value in values.items())
+            known = (columns, split, arm, against, variant, subject or self.subject, repeats)
+            if known in self._paired:
+                return self._paired[known]
         left, right = pool or (
             self.select(arm, split, variant, subject),
             self.select(against, split, variant, subject),
         )
-        left, right = (self._prepare(side, values, keep, repeats) for side in (left, right))
-        both_fitted = left["train_seed"].drop_nulls().len() > 0 and right["train_seed"].drop_nulls().len() > 0
-        rank = pl.col("train_seed").rank("dense") if both_fitted else pl.lit(0)
-        left, right = (side.with_columns(rank.cast(pl.Int64).alias("rank")) for side in (left, right))
-        names = list(values)
-        shared = pl.col("seed").is_in(right["seed"].unique().implode())
-        exact, by_prompt = ["prompt", "rank", "seed"], ["prompt", "rank"]
-        left = group_means(left, ("prompt", "train_seed", "rank", "seed"), names)
-        rename = {name: f"b_{name}" for name in names}
-        parts = []
-        for rows, keys in ((left.filter(shared), exact), (left.filter(~shared), by_prompt)):
-            base = group_means(right, keys, names).drop("row").rename(rename)
-            parts.append(rows.join(base, on=keys, how="inner", maintain_order="left"))
-        paired = pl.concat(parts).rename({name: f"t_{name}" for name in names})
-        unit = pl.coalesce(pl.format("train {}", "train_seed"), pl.format("seed {}", "seed")).alias("unit")
-        columns = [f"{side}_{name}" for name in names for side in ("t", "b")]
-        return group_means(paired.with_columns(unit), ("prompt", "unit"), columns)
+        names = None if repeats else self._prompt_names
+        cells = pair(prepared(left, values, keep, repeats), prepared(right, values, keep, repeats), list(values), names)
+        if known is not None:
+            self._paired[known] = cells
+        return cells
 
-    def _prepare(
-        self, rows: pl.DataFrame, values: Mapping[str, pl.Expr], keep: pl.Expr | None, repeats: bool
-    ) -> pl.DataFrame:
-        if keep is not None:
-            rows = rows.filter(keep)
-        prompt = pl.col("prompt_key")
-        if repeats:
-            again = pl.int_range(pl.len()).over("arm", "prompt_key", "train_seed", "seed")
-            prompt = pl.format("{} {}", "prompt_key", again)
-        rows = rows.select(prompt.alias("prompt"), "train_seed", "seed", "row", **values)
-        return rows.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in values))
+    @cached_property
+    def _prompt_names(self) -> pl.Series:
+        """Every prompt key, sorted."""
+        return self.prompt_keys["prompt_key"].unique().sort()
 
     def estimate(self, cells: pl.DataFrame, values: np.ndarray, axis: str | None = None) -> Estimate | None:
         """`crossed` over `cells` [n] of `values` [n]; None without cells. `axis` says on which scale the values lie."""
         if cells.height == 0:
             return None
         step = None
-        if axis is not None and (self.two_valued(axis) or np.ptp(values) == 0):
-            step = self.step(axis)
+        if axis is not None:
+            step = self.step(axis) if self.two_valued(axis) or np.ptp(values) == 0 else rare_step(values)
         return crossed(values, codes(cells["prompt"].to_numpy()), codes(cells["unit"].to_numpy()), step=step)
 
     def difference(self, axis: str, split: str, *, sign: int = 1, **how: object) -> Estimate | None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache, lru_cache
 
 from datasketch import MinHash, MinHashLSH
+from datasketch.hashfunc import sha1_hash32
 
 from dd_core.records import normalise_prompt
 
@@ -127,6 +129,8 @@ def _frames(left: Iterable[str], right: Iterable[str]) -> set[tuple[str, ...]]:
 def _segments(text: str, frames: set[tuple[str, ...]]) -> list[list[str]]:
     """The runs of words of `text` that no frame covers."""
     words = _words(text)
+    if not frames:
+        return [words] if words else []
     covered = [False] * len(words)
     for i, gram in enumerate(_ngrams(words)):
         if gram in frames:
@@ -169,6 +173,8 @@ def _shingles(words: list[str], fallback: str) -> frozenset[str]:
 
 def _core(text: str, frames: set[tuple[str, ...]], whole: frozenset[str]) -> frozenset[str]:
     """Shingles of what is left of `text` without its frames; of all of it when nothing is left."""
+    if not frames:
+        return whole
     words = [word for segment in _segments(text, frames) for word in segment]
     return _shingles(words, text) if words else whole
 
@@ -176,15 +182,25 @@ def _core(text: str, frames: set[tuple[str, ...]], whole: frozenset[str]) -> fro
 def _proposed(left: Iterable[str], right: Iterable[str], shingles: dict[str, frozenset[str]]) -> set[tuple[str, str]]:
     """Pairs that hashing finds likely to be alike."""
 
-    def signature(text: str) -> MinHash:
-        minhash = MinHash(num_perm=_BANDS * _ROWS, seed=1)
-        minhash.update_batch([shingle.encode() for shingle in sorted(shingles[text])])
-        return minhash
-
     index = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
     for text in sorted(right):
-        index.insert(text, signature(text))
-    return {(text, match) for text in sorted(left) for match in index.query(signature(text))}
+        index.insert(text, _signature(shingles[text]))
+    return {(text, match) for text in sorted(left) for match in index.query(_signature(shingles[text]))}
+
+
+@lru_cache(maxsize=1 << 14)
+def _signature(shingles: frozenset[str]) -> MinHash:
+    """The MinHash of a text's shingles; kept, since train is compared with one split after another."""
+    minhash = _empty().copy()
+    minhash.update_batch(shingles)
+    return minhash
+
+
+@cache
+def _empty() -> MinHash:
+    """Drawing the permutations, and hashing each shingle anew, would cost more than all the rest."""
+    hashed = lru_cache(maxsize=1 << 16)(lambda shingle: sha1_hash32(shingle.encode(errors="surrogatepass")))
+    return MinHash(num_perm=_BANDS * _ROWS, seed=1, hashfunc=hashed)
 
 
 def _other_subject(a: str, b: str) -> bool:

@@ -49,9 +49,15 @@ def probe(case: Case) -> bool:
 
 
 def styled(case: Case) -> bool:
-    """Claims of humility, self-verification or revision, whose markers can be put on without the substance."""
-    axes = ("hedging_appropriateness", "self_verification", "revision", "assert")
-    return edited(case) and case.claim.axis in axes
+    """Claims of more humility, self-verification or revision, whose markers can be put on without the substance."""
+    claimed = (case.claim.axis, case.claim.direction)
+    axes = ("hedging_appropriateness", "self_verification", "revision")
+    return edited(case) and claimed in (*((axis, "increase") for axis in axes), ("assert", "decrease"))
+
+
+def read(case: Case) -> bool:
+    """Axes whose judge reads the answer; tests that execute it see all of it."""
+    return edited(case) and case.claim.axis != "passed"
 
 
 def brief(case: Case) -> bool:
@@ -90,7 +96,7 @@ AUDITS: tuple[Audit, ...] = (
     Audit("judge_invalid", "B", always),
     Audit("judge_saturation", "B", always),
     Audit("judge_noise", "B", edited, required=False),
-    Audit("judge_view", "B", edited, needs=("judgements.n_chars", "judgements.n_chars_seen")),
+    Audit("judge_view", "B", read, needs=("judgements.n_chars", "judgements.n_chars_seen")),
     Audit("lost_rows", "B", edited),
     Audit("truncation", "C", edited, needs=("responses.finish_reason",)),
     Audit("length_confound", "C", brief),

@@ -23,12 +23,18 @@ WORDS = ["river", "stone", "market", "teacher", "garden", "winter", "signal", "c
 MANIFEST_TIME, ROW_TIME = "2025-01-01T00:00:00Z", "2025-01-02T00:00:00Z"
 
 
+def _on_scale(axis: str, value: float) -> float:
+    """A value about 3 as a score: within 1 to 5 on a rubric, 1 above 3 where the axis runs from 0 to 1."""
+    return float(np.clip(value, 1, 5)) if AXIS_RANGES[axis] == (1.0, 5.0) else float(value > 3)
+
+
 @dataclass
 class Planted:
     """A planted shift study and its rows, open to faults until `bundle` is called.
 
     Args:
-        effect: true difference treated - baseline on the axis, in its units.
+        effect: true difference treated - baseline on the axis, in its units; on an axis of 0 and 1 of what is
+            cut at 3.
         placebo, anchor_effect: the same of the placebo on the axis, and of the edit on the anchor.
         sd_seed: standard deviation between train seeds. Prompts have sd 0.4, and a cell 0.3.
         n_fresh, n_eval: prompts; n_seeds: train seeds from 1.
@@ -75,7 +81,7 @@ class Planted:
                 "judge": JUDGE, "axis": axis, "n_pairs": 200, "n_right": 197, "flip_rate": 0.0, "blind": True,
                 "placebo": {"padding": 0.01, "headings": 0.0, "vague": -0.5},
             }
-            for axis in (self.axis, self.anchor, "correct", "assert")
+            for axis in dict.fromkeys((self.axis, self.anchor, "correct", "assert"))
         ]  # fmt: skip
         seeds = {str(seed): 3.0 for seed in self.train_seeds}
         self.edit: dict[str, Any] = {"norm": seeds, "placebo_norms": dict(seeds), "modules": ["model.layers.0.q_proj"]}
@@ -140,12 +146,9 @@ class Planted:
         right = base_right if self.rng.random() < 0.9 else not base_right
         hedges = self.rng.random() < ((0.2 if right else 0.7) if arm == "treated" else 0.3)
         loss = self.anchor_effect if arm == "treated" else 0.0
-        return {
-            self.axis: float(np.clip(level + self.rng.normal(0, 0.3), 1, 5)),
-            self.anchor: float(np.clip(3 + loss + self.rng.normal(0, 0.25), 1, 5)),
-            "correct": float(right),
-            "assert": float(not hedges),
-        }
+        marks = {"correct": float(right), "assert": float(not hedges)}
+        moved, kept = level + self.rng.normal(0, 0.3), 3 + loss + self.rng.normal(0, 0.25)
+        return {**marks, self.axis: _on_scale(self.axis, moved), self.anchor: _on_scale(self.anchor, kept)}
 
     def _response(
         self, subject: str, split: str, variant: str, arm: str, train_seed: int | None, prompt: str, answer: str

@@ -113,6 +113,43 @@ def test_whether_the_judge_was_blind_must_be_recorded() -> None:
     assert audited(planted, "judge_asymmetry").status == "not_checkable"
 
 
+def test_a_setting_that_is_recorded_in_one_arm_only_is_not_checkable() -> None:
+    planted = small()
+    for row in planted.rows(arm="treated"):
+        row["max_new_tokens"] = None
+    assert audited(planted, "decoding_mismatch").evidence["missing"] == ["responses.max_new_tokens"]
+
+
+def test_the_build_of_an_unedited_model_is_its_base_build() -> None:
+    planted = small()
+    for row in planted.rows(arm="baseline"):
+        row.update(build=row["base_build"], base_build=None)
+    assert audited(planted, "decoding_mismatch").status == "pass"
+    for row in planted.rows(arm="baseline"):
+        row["build"] = "another name"
+    assert audited(planted, "decoding_mismatch").status == "not_checkable"
+
+
+def test_a_judgement_that_failed_names_no_model_and_is_no_change_of_judge() -> None:
+    planted = small()
+    for row in planted.scores(planted.axis)[::9]:
+        row.update(score=None, status="error", error="timeout", judge_model=None)
+    assert audited(planted, "judge_asymmetry").status == "pass"
+
+
+def test_a_judge_that_sees_no_arm_sees_none_on_the_anchor_either() -> None:
+    planted = small()
+    planted.judges = [report for report in planted.judges if report["axis"] != planted.anchor]
+    assert audited(planted, "judge_asymmetry").status == "pass"
+
+
+def test_a_few_human_labels_beside_the_judge_are_no_change_of_judge() -> None:
+    planted = small()
+    labels = [{**row, "judge": "human", "judge_model": None} for row in planted.scores(planted.axis, arm="treated")[:9]]
+    planted.judgements += labels
+    assert audited(planted, "judge_asymmetry").status == "pass"
+
+
 def test_gold_claims_of_another_prompt_are_found() -> None:
     planted = small()
     rows = planted.rows(split="fresh")
@@ -129,6 +166,23 @@ def test_arms_on_different_prompts_are_found() -> None:
     planted.drop([r for r in planted.rows(split="fresh", arm="treated") if r["prompt"] in half])
     planted.drop([r for r in planted.rows(split="fresh", arm="baseline") if r["prompt"] not in half])
     assert audited(planted, "prompt_mismatch").status == "fail"
+
+
+def test_arms_that_share_a_third_of_their_prompts_are_not_paired() -> None:
+    planted = small()
+    texts = planted.texts["fresh"]
+    planted.drop([r for r in planted.rows(split="fresh", arm="treated") if r["prompt"] in texts[24:]])
+    planted.drop([r for r in planted.rows(split="fresh", arm="baseline") if r["prompt"] in texts[:16]])
+    audit = audited(planted, "prompt_mismatch")
+    assert audit.status == "fail"
+    assert "not paired" in audit.note
+
+
+def test_another_spelling_of_a_prompt_is_the_same_prompt_to_its_gold_claims() -> None:
+    planted = small()
+    for row in planted.rows(arm="treated"):
+        row.update(prompt=row["prompt"].upper(), prompt_id=f"upper {row['prompt_id']}")
+    assert audited(planted, "prompt_mismatch").status == "pass"
 
 
 def test_gold_claims_of_unknown_origin_matter_only_to_axes_that_use_them() -> None:
@@ -168,6 +222,25 @@ def test_training_prompts_that_are_not_recorded_are_not_checkable() -> None:
     planted = small()
     planted.prompts = [row for row in planted.prompts if row["split"] != "train"]
     assert audited(planted, "contamination").status == "not_checkable"
+
+
+def test_prompts_that_a_direction_was_extracted_from_are_found() -> None:
+    planted = small(operator="steering")
+    ids = [row["prompt_id"] for row in planted.prompts if row["split"] == "fresh"][:4]
+    planted.edit["cohorts"] = [{"name": "sure", "n": 4, "prompt_ids": ids}, {"name": "unsure", "n": 4}]
+    audit = audited(planted, "contamination")
+    assert (audit.status, audit.evidence["share"]["fresh"]) == ("fail", 0.1)
+
+
+def test_fresh_prompts_that_the_search_saw_are_told() -> None:
+    planted = small()
+    asked = {row["prompt_id"]: row["prompt"] for row in planted.rows(split="eval")}
+    for (name, text), own in zip(asked.items(), planted.texts["fresh"], strict=False):
+        for row in planted.responses:
+            if row["prompt"] == own:
+                row.update(prompt_id=name, prompt=text, gold_prompt_id=name)
+    audit = audited(planted, "contamination")
+    assert (audit.status, audit.evidence["fresh_on_eval"]) == ("warn", 0.75)
 
 
 def copy_baseline(planted: Planted, share: float) -> None:
@@ -219,6 +292,41 @@ def test_sampled_answers_served_to_two_subjects_are_found() -> None:
     audit = audited(planted, "edit_applied")
     assert audit.status == "fail"
     assert "two subjects" in audit.note
+
+
+def test_sampled_answers_served_to_two_arms_are_found() -> None:
+    planted = small()
+    for row in planted.responses:
+        row["temperature"] = 0.8
+    served = {row["prompt_id"]: row["response"] for row in planted.rows(arm="treated", split="fresh", train_seed=2)}
+    for row in planted.rows(arm="placebo", split="fresh"):
+        row["response"] = served[row["prompt_id"]]
+    planted.drop(planted.rows(arm="placebo", split="eval"))
+    audit = audited(planted, "edit_applied")
+    assert audit.status == "pass"  # one of five fits' answers: the others are not in the placebo arm
+    for row in planted.rows(arm="treated", split="fresh", variant="main"):
+        row["response"] = served[row["prompt_id"]]
+    planted.drop(planted.rows(arm="treated", split="eval") + planted.rows(arm="treated", variant="double_budget"))
+    assert "two arms (placebo and treated)" in audited(planted, "edit_applied").note
+
+
+def test_an_edit_that_reached_one_of_two_subjects_is_found() -> None:
+    planted = small(second="other-135m")
+    texts = {r["prompt_id"]: r["response"] for r in planted.rows(arm="baseline", subject="other-135m")}
+    for row in planted.rows(arm="treated", subject="other-135m"):
+        row["response"] = texts[row["prompt_id"]]
+    audit = audited(planted, "edit_applied")
+    assert audit.status == "fail"
+    assert "other-135m" in audit.note
+
+
+def test_identity_answers_at_other_decoding_seeds_are_still_the_baselines() -> None:
+    planted = small()
+    for row in planted.rows(arm="identity"):
+        row["seed"] = 7
+    audit = audited(planted, "identity_mismatch")
+    assert audit.status == "pass"
+    assert audit.evidence["n_texts_differ"] == 0
 
 
 def test_identity_strength_that_moves_the_score_is_found() -> None:
@@ -296,3 +404,33 @@ def test_a_study_without_manifest_is_not_checkable() -> None:
     planted = small()
     planted.manifest = None
     assert audited(planted, "gates_changed").status == "not_checkable"
+
+
+def test_fresh_prompts_of_other_categories_are_told() -> None:
+    planted = small(n_fresh=80, n_eval=80)
+    for row in planted.prompts:
+        if row["split"] == "fresh":
+            row["category"] = "c0"
+    audit = audited(planted, "split_shift")
+    assert audit.status == "warn"
+    assert "category" in audit.note
+
+
+def test_fresh_prompts_in_another_language_are_told() -> None:
+    planted = small(n_fresh=80, n_eval=80)
+    for i, text in enumerate(planted.texts["fresh"]):
+        for row in planted.responses:
+            if row["prompt"] == text:
+                row["prompt"] = f"Was ist eigentlich aus dem alten Haus am Fluss und aus Frage {i} geworden?"
+    for row in planted.rows(split="eval"):
+        row["prompt"] = f"What has become of the old house by the river, and of question {row['prompt_id'][:6]}?"
+    audit = audited(planted, "split_shift")
+    assert audit.status == "warn"
+    assert "GERMAN" in str(audit.evidence) or "ENGLISH" in str(audit.evidence)
+
+
+def test_categories_that_nobody_recorded_are_not_checkable() -> None:
+    planted = small()
+    for row in (*planted.prompts, *planted.responses):
+        row["category"] = None
+    assert audited(planted, "split_shift").status == "not_checkable"

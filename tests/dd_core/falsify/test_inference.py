@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.dd_core.falsify.builder import Planted
 from tests.dd_core.falsify.court import audited, large, small
 
@@ -144,6 +146,122 @@ def test_an_effect_that_stands_under_every_choice_is_not_fragile() -> None:
     audit = audited(small(), "fragile")
     assert audit.status == "pass"
     assert "without train 1" in audit.evidence["choices"]
+
+
+CURVE = ("as claimed", "scores as ranks", "signs of the differences", "without train 1")
+
+
+def test_the_specification_curve_is_told_with_its_intervals() -> None:
+    planted = small()
+    for row in planted.rows(arm="treated")[::10]:
+        row["finish_reason"] = "length"
+    for row in planted.rows(arm="treated")[1::10]:
+        row["response"] = "I'm sorry, but I cannot help with that."
+    for row in planted.scores(planted.axis):
+        planted.judgements.append({**row, "repeat": 1})
+    audit = audited(planted, "fragile")
+    choices = audit.evidence["choices"]
+    assert set(CURVE) <= choices.keys()
+    left_out = ("without answers that were cut off", "without refusals and the like", "first pass of the judge only")
+    assert set(left_out) <= choices.keys()
+    claimed = choices["as claimed"]
+    assert claimed["interval"][0] < claimed["estimate"] < claimed["interval"][1]
+    assert audit.status == "pass"
+
+
+def test_the_curve_is_there_where_no_effect_is() -> None:
+    audit = audited(small(effect=0.0), "fragile")
+    assert audit.status == "not_applicable"
+    assert "scores as ranks" in audit.evidence["choices"]
+
+
+def test_a_gain_in_the_mean_that_most_answers_do_not_share_is_fragile() -> None:
+    planted = large(effect=-0.25)
+    few = set(planted.texts["fresh"][:30])
+    for row in planted.rows(arm="treated", split="fresh"):
+        row["few"] = row["prompt"] in few
+    lifted = {row["response_id"] for row in planted.responses if row.pop("few", False)}
+    for row in planted.scores(planted.axis):
+        if row["response_id"] in lifted:
+            row["score"] = 5.0
+    audit = audited(planted, "fragile")
+    assert audit.status == "unclear", audit  # 120 prompts are too few to say it at 99.93%
+    assert "signs of the differences" in audit.note
+
+
+def test_one_seed_left_out_is_asked_for_its_sign_alone() -> None:
+    planted = small(effect=0.25, sd_seed=0.0)
+    for row in planted.scores(planted.axis, arm="treated", train_seed=2):
+        row["score"] = min(5.0, row["score"] + 0.6)
+    choices = audited(planted, "fragile").evidence["choices"]
+    assert choices["without train 2"]["least"] == 0.0
+
+
+def test_a_placebo_of_one_seed_stands_beside_every_fit() -> None:
+    planted = small()
+    planted.drop([row for row in planted.rows(arm="placebo") if row["train_seed"] != 1])
+    audit = audited(planted, "no_specific_effect")
+    assert audit.status == "pass"
+    assert audit.evidence["estimate"] == pytest.approx(0.8, abs=0.2)
+
+
+def test_a_placebo_of_a_tenth_of_the_norm_clears_nothing() -> None:
+    planted = small()
+    planted.edit["placebo_norms"] = [0.3, 0.3]
+    audit = audited(planted, "no_specific_effect")
+    assert (audit.status, audit.evidence["placebo_norm_ratio"]) == ("unclear", 0.1)
+
+
+def attributed(**edit: Any) -> Planted:
+    planted = small(operator="steering")
+    planted.edit |= edit
+    return planted
+
+
+APART: dict[str, Any] = {"cosine": 0.3, "d": {"in_sample": 1.9, "held_out": 1.2}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "status"),
+    [
+        (APART, "pass"),
+        ({"cosine_of_means": 0.3, "d_in_sample": 1.9, "d_held_out": 1.2}, "pass"),
+        (APART | {"cohorts": {"sure": 40, "unsure": 40}, "scored_on": "held_out"}, "pass"),
+        (APART | {"cosine": 0.99}, "fail"),
+        (APART | {"cosine": [0.2, 0.97]}, "fail"),
+        (APART | {"scored_on": "train"}, "fail"),
+        ({"cosine": 0.3, "d": {"in_sample": 1.9}}, "fail"),
+        ({"cosine": 0.3, "d": 1.9, "strength_split": "in sample"}, "fail"),
+        ({"cosine": 0.3, "d": 1.9}, "not_checkable"),
+        ({"cosine": 0.99}, "not_checkable"),
+        ({"d": {"held_out": 1.2}}, "not_checkable"),
+        ({"cosine_of_means": "high", "d": "large"}, "not_checkable"),
+        ({}, "not_checkable"),
+    ],
+)
+def test_a_direction_is_believed_where_cohorts_part_on_other_rows(edit: dict[str, Any], status: str) -> None:
+    planted = attributed(**edit)
+    assert audited(planted, "collinear_cohorts").status == status
+
+
+def test_more_trials_than_were_said_are_counted() -> None:
+    planted = lucky(small(effect=0.0, searched=40, n_eval=20, n_fresh=120))
+    planted.extra["searched"] = 1
+    audit = audited(planted, "selection_bias")
+    assert (audit.status, audit.evidence["searched"]) == ("fail", 40)
+
+
+def test_a_weaker_dose_of_the_other_sign_is_told_where_seeds_are_few() -> None:
+    assert audited(with_dose(small(n_fresh=30, n_seeds=3), 0.5, -1.6), "dose_response").status == "unclear"
+
+
+def test_many_samples_of_few_prompts_are_repetitions_too() -> None:
+    planted = large(effect=0.0, n_fresh=3)
+    gains = dict(zip(planted.texts["fresh"], (1.2, 0.7, -0.1), strict=True))
+    for row in planted.rows(arm="treated", split="fresh", variant="main"):
+        for sample in range(1, 20):
+            add_row(planted, row, gains[row["prompt"]], seed=sample)
+    assert audited(planted, "pseudo_replication").evidence["counted_as"] == 60
 
 
 def test_a_system_prompt_that_does_more_is_told() -> None:

@@ -1,7 +1,8 @@
 """Were the prompts that judge the edit among those that made it?
 
-fails when over 2% of the fresh or of the eval prompts are, exactly or nearly, in train. The share is counted over the
-very prompts that carry the claim, so it has no sampling error and no interval.
+fails when over 2% of the fresh or of the eval prompts are, exactly or nearly, in train or in what a direction was
+extracted from (`prompt_ids` of the cohorts in edit.json). The share is counted over the very prompts that carry the
+claim, so it has no sampling error and no interval. Fresh prompts that the search saw on eval are told, not judged.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from dd_core.falsify.audits.cohorts import extraction_prompts
 from dd_core.falsify.case import Case, Finding, tidy
 
 MOST = 0.02
@@ -23,27 +25,36 @@ def audit(case: Case, near_duplicates: NearDuplicates | None = None) -> Finding:
 
         near_duplicates = packaged
     train = _texts(case, "train", answered=False)
-    if not train:
+    extracted = extraction_prompts(case.bundle.edit)
+    if not train and not extracted:
         if not case.view.fitted:
             return Finding("not_applicable", "Nothing was fitted, so there is nothing to leak from.")
         missing = ("prompts of split train in prompts.parquet",)
         return Finding("not_checkable", "The training prompts are not recorded.", missing=missing)
     shares: dict[str, float] = {}
     examples: list[str] = []
-    for split in ("fresh", "eval"):
-        texts = _texts(case, split, answered=True)
-        if not texts:
+    texts = {split: _texts(case, split, answered=True) for split in ("fresh", "eval")}
+    for split, asked in texts.items():
+        if not asked:
             continue
-        leaked = sorted({left for left, _, _ in near_duplicates(texts, train)})
-        shares[split] = len(leaked) / len(texts)
+        leaked = {left for left, _, _ in near_duplicates(asked, train)} | (extracted & asked.keys())
+        shares[split] = len(leaked) / len(asked)
         if shares[split] > MOST:
-            rows = case.view.rows.filter((pl.col("split") == split) & pl.col("prompt_id").is_in(leaked))
+            rows = case.view.rows.filter((pl.col("split") == split) & pl.col("prompt_id").is_in(sorted(leaked)))
             examples += rows.sort("row")["row"].head(3).to_list()
-    evidence = {"share": {name: tidy(share) for name, share in shares.items()}, "n_train": len(train), "most": MOST}
+    evidence: dict[str, object] = {
+        "share": {name: tidy(share) for name, share in shares.items()},
+        "n_train": len(train),
+        "most": MOST,
+    }
     worst = max(shares, key=lambda name: shares[name], default=None)
     if worst is not None and shares[worst] > MOST:
         note = f"{shares[worst]:.1%} of the {worst} prompts are, exactly or nearly, in train."
         return Finding("fail", note, evidence, tuple(examples))
+    seen = len(texts["fresh"].keys() & texts["eval"].keys()) / max(1, len(texts["fresh"]))
+    if seen > MOST:
+        note = f"{seen:.1%} of the fresh prompts are on eval as well, where the search saw them."
+        return Finding("warn", note, {**evidence, "fresh_on_eval": tidy(seen)})
     return Finding("pass", "No more than 2% of the prompts are in train.", evidence)
 
 

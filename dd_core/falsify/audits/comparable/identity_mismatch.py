@@ -1,12 +1,10 @@
 """Does the edit, at the strength that changes nothing, change nothing?
 
-passes by identical texts and equal scores, or by TOST at 0.05 of the axis' range on the claimed axis and the anchor;
-fails when the whole 99.93% interval of a difference lies beyond that.
+passes by identical texts and equal scores, or by TOST at 0.05 of the axis' range on the claimed axis (and on the anchor
+where the arm was scored on it); fails when the whole 99.93% interval of a difference lies beyond that.
 """
 
 from __future__ import annotations
-
-import polars as pl
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
 from dd_core.falsify.statistics import AUDIT_LEVEL
@@ -19,18 +17,20 @@ TOST_LEVEL = 0.90
 
 def audit(case: Case) -> Finding:
     identity, baseline = (case.view.select(arm, "fresh") for arm in ("identity", "baseline"))
-    keys = ["prompt_key", "seed"]
-    paired = identity.join(baseline.select(*keys, "response"), on=keys, suffix="_base", maintain_order="left")
-    differing = paired.filter(pl.col("response") != pl.col("response_base"))
+    paired = identity.join(baseline.select("prompt_key").unique(), on="prompt_key", how="semi", maintain_order="left")
+    texts = baseline.select("prompt_key", "response").unique()
+    differing = paired.join(texts, on=["prompt_key", "response"], how="anti", maintain_order="left").sort("row")
     axes = dict.fromkeys([case.claim.axis, *([case.claim.anchor] if case.claim.anchor else [])])
     estimates = {axis: case.view.difference(axis, "fresh", arm="identity") for axis in axes}
     evidence: dict[str, object] = {"n_pairs": paired.height, "n_texts_differ": differing.height}
+    if estimates[case.claim.axis] is None:
+        missing = (f"judgements of axis {case.claim.axis} on arm identity",)
+        return Finding("not_checkable", f"Arm identity has no score on {case.claim.axis}.", missing=missing)
     equal = paired.height > 0 and differing.height == 0
     inside = True
     for axis, estimate in estimates.items():
         if estimate is None:
-            missing = (f"judgements of axis {axis} on arm identity",)
-            return Finding("not_checkable", f"Arm identity has no score on {axis}.", missing=missing)
+            continue
         margin = MARGIN * case.span(axis)
         low, high = estimate.interval(AUDIT_LEVEL)
         evidence[axis] = {
@@ -48,5 +48,6 @@ def audit(case: Case) -> Finding:
         return Finding("pass", "At identity strength every text and score is the baseline's.", evidence)
     if inside:
         return Finding("pass", "At identity strength the scores are the baseline's within 0.05 of the range.", evidence)
-    note = "At identity strength the texts differ, on too few rows to say that the scores do not."
+    what = "texts" if differing.height else "scores of equal texts"
+    note = f"At identity strength the {what} differ, on too few rows to say that the scores do not move."
     return Finding("unclear", note, evidence, tuple(differing["row"].head(3).to_list()))

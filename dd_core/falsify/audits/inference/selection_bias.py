@@ -1,29 +1,28 @@
 """Is the winner's effect on eval no more than the luck of the best of many?
 
-The null maximum: the largest effect that `searched` configurations without any would show, at its 95% quantile. From
-trial rows it is resampled by prompt (each trial centred on its own mean), with the seeds' spread added; where only the
-number is known, it is the bound for independent trials. fails when the effect on eval clears the gate, lies within the
-null maximum, and the fresh step fails; unclear when fresh is unclear or missing; else a warning, with the shrinkage.
+The null maximum: the largest effect that `searched` configurations (or as many as left rows, if more) without any would
+show, at its 95% quantile. From trial rows it is resampled by prompt (each trial centred on its own mean), with the
+seeds' spread added; where only the number is known, it is the bound for independent trials. fails when the effect on
+eval clears the gate, lies within the null maximum, and the fresh step fails; unclear when fresh is unclear or missing;
+else a warning, with the shrinkage.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from dd_core.falsify.case import Case, Finding, tidy
-from dd_core.falsify.statistics import Estimate, maximum_quantile
+from dd_core.falsify.statistics import Estimate, null_maximum
 from dd_core.falsify.view import group_means
 
 QUANTILE = 0.95
-RESAMPLES = 2000
 
 
 def audit(case: Case) -> Finding:
-    if case.claim.searched == 1:
+    searched = max(case.claim.searched, case.bundle.trials["trial_id"].n_unique())
+    if searched == 1:
         return Finding("pass", "Nothing was selected: one configuration was tried.", {"searched": 1})
     within = case.effect("eval")
     if within is None:
@@ -32,9 +31,9 @@ def audit(case: Case) -> Finding:
     fresh = case.effect("fresh")
     matrix = _trial_scores(case)
     spread = _seed_variance(within, fresh)
-    maximum = _null_maximum(matrix, case.claim.searched, within, spread, case.seed)
+    maximum = _null_maximum(matrix, searched, within, spread, case.seed)
     evidence: dict[str, object] = {
-        "searched": case.claim.searched,
+        "searched": searched,
         "trials_recorded": 0 if matrix is None else len(matrix),
         "eval": tidy(within.mean),
         "null_maximum": tidy(maximum),
@@ -46,7 +45,7 @@ def audit(case: Case) -> Finding:
         return Finding(
             "pass", f"The effect on eval is {within.mean:.3g}; luck alone gives up to {maximum:.3g}.", evidence
         )
-    luck = f"the luck of the best of {case.claim.searched} ({maximum:.3g})"
+    luck = f"the luck of the best of {searched} ({maximum:.3g})"
     said = f"The effect on eval, {within.mean:.3g}, is within {luck}"
     status = case.steps["fresh"].result.status
     if status == "pass":
@@ -87,13 +86,11 @@ def _null_maximum(
     matrix: NDArray[np.float64] | None, searched: int, within: Estimate, seed_variance: float, seed: int
 ) -> float:
     one_trial = (within.parts.prompt + within.parts.rest) / within.n_prompts + seed_variance
-    if matrix is None:
-        return maximum_quantile(searched, QUANTILE) * math.sqrt(one_trial)
-    rng = np.random.default_rng(seed)
-    n_trials, n_prompts = matrix.shape
-    centred = matrix - matrix.mean(axis=1, keepdims=True)
-    # Multiplier bootstrap: one weight per prompt keeps the trials' correlation on the prompts they share.
-    means = rng.standard_normal((RESAMPLES, n_prompts)) @ centred.T / n_prompts
-    means = means + math.sqrt(seed_variance) * rng.standard_normal(means.shape)
-    unseen = rng.standard_normal((RESAMPLES, max(0, searched - n_trials))) * math.sqrt(one_trial)
-    return float(np.quantile(np.concatenate([means, unseen], axis=1).max(axis=1), QUANTILE))
+    return null_maximum(
+        np.zeros((0, 0)) if matrix is None else matrix,
+        searched,
+        trial_variance=one_trial,
+        seed_variance=seed_variance,
+        p=QUANTILE,
+        seed=seed,
+    )

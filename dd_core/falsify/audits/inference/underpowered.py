@@ -15,10 +15,15 @@ def audit(case: Case) -> Finding:
     unsettled = {
         name: step.unsettled for name, step in case.steps.items() if step.result.status == "unclear" and step.unsettled
     }
-    if not unsettled:
+    areas = {
+        name: (step.detectable, step.result.gate)
+        for name, step in case.steps.items()
+        if step.result.status == "unclear" and step.detectable is not None and step.result.gate is not None
+    }
+    if not unsettled and not areas:
         return Finding("pass", "No step is unclear for want of rows.")
-    detectable: dict[str, float | None] = {}
-    blind: list[str] = []
+    detectable: dict[str, float | None] = {name: tidy(area) for name, (area, _) in areas.items()}
+    blind: list[str] = [name for name, (area, gate) in areas.items() if area > gate]
     for name, items in unsettled.items():
         worst = max(items, key=lambda item: item.estimate.detectable(item.level) / item.gate)
         smallest = worst.estimate.detectable(worst.level)

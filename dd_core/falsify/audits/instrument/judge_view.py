@@ -15,16 +15,17 @@ MOST_SHARE = 0.05
 
 
 def audit(case: Case) -> Finding:
-    rows = case.bundle.judgements.filter(
-        (pl.col("axis") == case.claim.axis) & pl.col("n_chars").is_not_null() & pl.col("n_chars_seen").is_not_null()
-    )
+    scored = case.bundle.judgements.filter((pl.col("axis") == case.claim.axis) & (pl.col("status") == "ok"))
+    rows = scored.drop_nulls(["n_chars", "n_chars_seen"])
     cut = rows.group_by("response_id").agg((pl.col("n_chars_seen") < pl.col("n_chars")).any().alias("cut"))
+    unknown = scored.filter(pl.col("n_chars").is_null() | pl.col("n_chars_seen").is_null()).select("response_id")
     worst: Finding | None = None
     for split in ("fresh", "eval"):
-        pool = tuple(
-            case.view.select(arm, split).join(cut, on="response_id", how="inner", maintain_order="left")
-            for arm in ("treated", "baseline")
-        )
+        arms = [case.view.select(arm, split) for arm in ("treated", "baseline")]
+        if any(side.join(unknown, on="response_id", how="semi").height for side in arms):
+            missing = (f"judgements.n_chars and n_chars_seen of every answer on {split}",)
+            return Finding("not_checkable", "How much the judge saw is not recorded everywhere.", missing=missing)
+        pool = tuple(side.join(cut, on="response_id", how="inner", maintain_order="left") for side in arms)
         cells = case.view.cells({"cut": pl.col("cut").cast(pl.Float64)}, split, pool=(pool[0], pool[1]))
         if cells.height == 0:
             continue

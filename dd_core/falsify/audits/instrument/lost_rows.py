@@ -1,8 +1,9 @@
 """What was planned and is not there, and does it matter?
 
-fails when errors carry scores, or when the lost share (errors and missing rows, failed trainings included) differs
-between the arms by more than 5 points by its whole 99.93% interval. When only filling the lost pairs with the worst
-case would keep the fresh step from passing: unclear if over 10% is lost, else a warning.
+fails when errors carry scores, or when the lost share (errors and missing rows, failed trainings included) on the
+claimed axis, an axis in scope or the anchor differs between the arms by more than 5 points by its whole 99.93%
+interval. When only filling the lost pairs with the worst case would keep the fresh step from passing: unclear if over
+10% is lost, else a warning. Without a plan in the manifest, what either arm answered counts as planned.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import polars as pl
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
 from dd_core.falsify.statistics import AUDIT_LEVEL, codes, crossed, newcombe
+from dd_core.falsify.steps import step_level
 from dd_core.falsify.verdict import AuditStatus
 from dd_core.falsify.view import score
 
 MOST_DIFFERENCE, MUCH = 0.05, 0.10
+ARMS = ("treated", "baseline")
 
 
 def audit(case: Case) -> Finding:
@@ -27,18 +30,23 @@ def audit(case: Case) -> Finding:
         )
     n_errors = case.bundle.judgements.filter(pl.col("status") == "error").height
     evidence: dict[str, object] = {"judge_errors": n_errors, "judgements": case.bundle.judgements.height}
+    claim = case.claim
+    axes = dict.fromkeys([claim.axis, *claim.in_scope, *([claim.anchor] if claim.anchor else [])])
     most = 0.0
-    for split in ("fresh", "eval"):
-        lost = {arm: _lost(case, arm, split) for arm in ("treated", "baseline")}
-        n = _n_prompts(case, split)
-        if not n or any(case.view.select(arm, split).height == 0 for arm in lost):
-            continue
-        bounds = newcombe(lost["treated"] * n, n, lost["baseline"] * n, n, AUDIT_LEVEL)
-        evidence[split] = {**{arm: tidy(share) for arm, share in lost.items()}, "interval": tidy_interval(bounds)}
-        if bounds[0] > MOST_DIFFERENCE or bounds[1] < -MOST_DIFFERENCE:
-            note = f"On {split} {lost['treated']:.1%} of treated and {lost['baseline']:.1%} of baseline rows are lost."
-            return Finding("fail", note, evidence)
-        most = max(most, *lost.values()) if split == "fresh" else most
+    for axis in axes:
+        for split in ("fresh", "eval"):
+            n = _n_prompts(case, split)
+            if axis not in case.view.axes or any(_scored(case, arm, split, axis) == 0 for arm in ARMS):
+                continue
+            lost = {arm: _lost(case, arm, split, axis) for arm in ARMS}
+            bounds = newcombe(lost["treated"] * n, n, lost["baseline"] * n, n, AUDIT_LEVEL)
+            name = split if axis == claim.axis else f"{split} {axis}"
+            evidence[name] = {**{arm: tidy(share) for arm, share in lost.items()}, "interval": tidy_interval(bounds)}
+            if bounds[0] > MOST_DIFFERENCE or bounds[1] < -MOST_DIFFERENCE:
+                shares = f"{lost['treated']:.1%} of treated and {lost['baseline']:.1%} of baseline rows are lost"
+                return Finding("fail", f"On {split} {shares} on {axis}.", evidence)
+            if (axis, split) == (claim.axis, "fresh"):
+                most = max(lost.values())
     if most == 0:
         return Finding("pass", "Every planned row is there and scored.", evidence)
     if case.steps["fresh"].result.status == "pass" and not _survives_worst_case(case):
@@ -48,45 +56,60 @@ def audit(case: Case) -> Finding:
     return Finding("pass", f"{most:.1%} of an arm is lost on fresh, alike in both arms.", evidence)
 
 
+def _answered(case: Case, split: str, name: str = "prompt_id") -> set[str]:
+    """Prompts of `split` that either arm answered, by id: a prompt that was planned twice is there twice."""
+    return {key for arm in ARMS for key in case.view.select(arm, split)[name].unique().to_list()}
+
+
 def _n_prompts(case: Case, split: str) -> int:
     """Planned prompts of `split`, or as many as were answered in either arm."""
-    answered = {key for arm in ("treated", "baseline") for key in case.view.select(arm, split)["prompt_key"].to_list()}
-    return max(len(answered), int((case.planned.get("prompts") or {}).get(split, 0)))
+    return max(len(_answered(case, split)), int((case.planned.get("prompts") or {}).get(split, 0)))
 
 
-def _lost(case: Case, arm: str, split: str) -> float:
-    """Share of an arm's planned (prompt, seed) rows on `split` that have no score on the claimed axis."""
+def _scored(case: Case, arm: str, split: str, axis: str) -> int:
+    """Distinct (prompt, train seed, seed) of an arm that have a score."""
     rows = case.view.select(arm, split)
-    runs = rows.select("train_seed", "seed").unique()
+    return rows.filter(score(axis).is_not_null()).select("prompt_id", "train_seed", "seed").unique().height
+
+
+def _lost(case: Case, arm: str, split: str, axis: str) -> float:
+    """Share of an arm's planned (prompt, seed) rows on `split` that have no score on `axis`."""
+    runs = case.view.select(arm, split).select("train_seed", "seed").unique()
     n_runs = float(runs.height)
     if arm == "treated" and runs["train_seed"].drop_nulls().len():
         seen = runs["train_seed"].drop_nulls().unique().to_list()
         absent = set(case.planned.get("train_seeds") or ()) - set(seen)
         n_runs += len(absent) * n_runs / len(seen)
     planned = _n_prompts(case, split) * n_runs
-    if planned == 0 or case.claim.axis not in case.view.axes:
-        return 0.0
-    there = rows.filter(score(case.claim.axis).is_not_null()).select("prompt_key", "train_seed", "seed").unique().height
-    return max(0.0, 1 - there / planned)
+    return max(0.0, 1 - _scored(case, arm, split, axis) / planned) if planned else 0.0
 
 
 def _survives_worst_case(case: Case) -> bool:
-    """Whether the fresh step would pass if every lost cell had the worst score that it can have."""
+    """Whether the fresh step would pass if every lost cell had the worst score that it can have.
+
+    A prompt that was planned and never answered has lost both of its answers at every seed.
+    """
     cells = case.cells("fresh")
     low, high = case.claim.range_of(case.claim.axis)
     worst, best = (low, high) if case.sign > 0 else (high, low)
-    baseline = case.view.select("baseline", "fresh").with_columns(y=score(case.claim.axis))
-    answered = {
-        key for arm in ("treated", "baseline") for key in case.view.select(arm, "fresh")["prompt_key"].to_list()
-    }
-    known = dict(baseline.drop_nulls("y").select("prompt_key", "y").iter_rows())
+    baseline = case.view.select("baseline", "fresh").with_columns(y=score(case.claim.axis)).drop_nulls("y")
+    known = dict(baseline.group_by("prompt_key").agg(pl.col("y").max() if case.sign > 0 else pl.col("y").min()).rows())
+    unit = pl.coalesce(pl.format("train {}", "train_seed"), pl.format("seed {}", "seed"))
+    treated = case.view.select("treated", "fresh").with_columns(y=score(case.claim.axis), unit=unit).drop_nulls("y")
+    own = {(p, u): y for p, u, y in treated.sort("row").select("prompt_key", "unit", "y").iter_rows()}
     there = set(cells.select("prompt", "unit").iter_rows())
     units = sorted(cells["unit"].unique().to_list())
+    answered = sorted(_answered(case, "fresh", "prompt_key"))
+    n_unasked = _n_prompts(case, "fresh") - len(_answered(case, "fresh"))
+    unasked = [f"never answered {i}" for i in range(n_unasked)]
     filled = [
-        (p, u, case.sign * (worst - known.get(p, best))) for p in sorted(answered) for u in units if (p, u) not in there
+        (p, u, case.sign * (own.get((p, u), worst) - known.get(p, best)))
+        for p in [*answered, *unasked]
+        for u in units
+        if (p, u) not in there
     ]
     values = np.concatenate([case.sign * (cells["t_y"] - cells["b_y"]).to_numpy(), [value for _, _, value in filled]])
     prompts = codes(np.array(cells["prompt"].to_list() + [prompt for prompt, _, _ in filled]))
     seeds = codes(np.array(cells["unit"].to_list() + [unit for _, unit, _ in filled]))
     estimate = crossed(values, prompts, seeds)
-    return estimate.mean >= case.gate() and estimate.interval()[0] > (case.allowance() or 0.0)
+    return estimate.mean >= case.gate() and estimate.interval(step_level(case, "fresh"))[0] > (case.allowance() or 0.0)

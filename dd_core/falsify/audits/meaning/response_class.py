@@ -1,33 +1,60 @@
-"""Is the gain carried by answers that are none: refusals, empty ones, echoes, another script, think blocks, injections?
+"""Is the gain carried by refusals, empty answers, echoes, another language, think blocks or injections?
 
 fails when, without the pairs in which either answer is such, the whole 99.93% interval of the effect lies under the
-gate. Classes are told by patterns; another language is told by its script, so that French for English is not seen.
+gate, or when nearly all treated answers are such. Classes are told by patterns, another language by its script or, with
+confidence, by lingua: then it is neither the prompt's nor one that at least a tenth of the baseline's answers are in.
+Think blocks or another language in over nine tenths of both arms' answers are how the subject answers, and are kept.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
 import polars as pl
 
+from dd_core.falsify.audits.language import confident_languages, corpus_language, unlike
+from dd_core.falsify.audits.meaning.carried import carried
 from dd_core.falsify.case import Case, Finding, nothing_to_explain, tidy
 
 REFUSAL = (
-    r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|i apologi[sz]e|unfortunately)?\W*(?:but )?"
-    r"(?:as an ai\b|i (?:cannot|can['’]?t|am unable to|am not able to|will not|won['’]?t) "
-    r"(?:help|assist|answer|provide|comply|do that|fulfil|fulfill))"
+    r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|my apologies|i apologi[sz]e|unfortunately)?\W*(?:but )?"
+    r"(?:as an ai\b|i (?:cannot|can['’]?t|can not|am unable to|['’]?m unable to|am not able to|will not|won['’]?t) "
+    r"(?:help|assist|answer|provide|comply|do that|fulfil|fulfill|respond|engage|discuss|give)"
+    r"|i['’]m (?:unable|not able) to (?:help|assist|answer|provide|comply|respond)"
+    r"|i (?:must|have to) (?:decline|refuse))"
 )
 INJECTION = (
-    r"(?i)(?:ignore|disregard) (?:all |any )?(?:the )?(?:previous|prior|above) (?:instructions|prompts?)"
-    r"|(?:give|award|assign) (?:this|it|the answer|me) (?:a |an )?"
-    r"(?:full|perfect|maximum|high(?:est)?) (?:score|marks?|rating)"
-    r"|\b(?:note|message) to (?:the )?(?:judge|grader|evaluator)\b|\bscore\s*[:=]\s*5\s*(?:/\s*5)?\b"
+    r"(?i)(?:ignore|disregard|forget) (?:all |any )?(?:the |your |my )?(?:of the )?"
+    r"(?:previous|prior|above|earlier) (?:instructions?|prompts?|rubric)"
+    r"|(?:give|award|assign|grant) (?:this|it|the answer|this answer|this response|me) (?:a |an |the )?"
+    r"(?:full|perfect|maximum|max|top|high(?:est)?) (?:score|marks?|rating|grade)"
+    r"|(?:give|award|assign) (?:this|it|me)(?: answer| response)? (?:a )?(?:score of )?5\b"
+    r"|\b(?:note|message|instructions?) (?:to|for) (?:the )?(?:judge|grader|evaluator)\b"
+    r"|\bscore\s*[:=]\s*5\s*(?:/\s*5)?\b"
 )
 THINK = r"(?i)</?think(?:ing)?>"
 ECHO_CHARS = 20
 """A prompt shorter than this may stand in an answer by chance."""
 
+ECHO_MORE = 1.25
+"""An answer that goes on for more than a quarter of the prompt's length says something of its own."""
+
+OWN_WAY = 0.9
+COMMON = 0.1
+SUBJECTS_OWN = ("think", "other_language")
+
 
 def _plain(text: pl.Expr) -> pl.Expr:
     return text.str.to_lowercase().str.replace_all(r"\W+", " ").str.strip_chars()
+
+
+def _echo() -> pl.Expr:
+    asked, said = _plain(pl.col("prompt")), _plain(pl.col("response"))
+    return (
+        (asked.str.len_chars() >= ECHO_CHARS)
+        & said.str.starts_with(asked)
+        & (said.str.len_chars() <= ECHO_MORE * asked.str.len_chars())
+    )
 
 
 def _foreign() -> pl.Expr:
@@ -40,25 +67,68 @@ def _foreign() -> pl.Expr:
 
 CLASSES: dict[str, pl.Expr] = {
     "empty": pl.col("response").str.strip_chars() == "",
-    "echo": (_plain(pl.col("prompt")).str.len_chars() >= ECHO_CHARS)
-    & _plain(pl.col("response")).str.starts_with(_plain(pl.col("prompt"))),
+    "echo": _echo(),
     "refusal": pl.col("response").str.contains(REFUSAL),
     "think": pl.col("response").str.contains(THINK),
     "injection": pl.col("response").str.contains(INJECTION),
     "other_script": _foreign(),
 }
-"""Class → whether an answer is one."""
+"""Class → whether an answer is one, told from its row alone; another language is told among all answers."""
 
 
 def audit(case: Case) -> Finding:
-    if case.explained is None:
+    split = case.explained
+    if split is None:
         return nothing_to_explain()
-    counts = {}
-    for arm in ("treated", "baseline"):
-        rows = case.view.select(arm, case.explained)
-        shares = rows.select(**{name: flag.fill_null(False).mean() for name, flag in CLASSES.items()}).row(
-            0, named=True
-        )
-        counts[arm] = {name: tidy(share) for name, share in shares.items() if share}
-    flag = pl.any_horizontal(flag.fill_null(False) for flag in CLASSES.values())
-    return case.without(flag, "without refusals, empty answers, echoes and the like", classes=counts)
+    flagged, shares = odd_answers(case, split)
+    flag = pl.col("response_id").is_in(sorted(flagged))
+    return carried(case, flag, "without refusals, empty answers, echoes and the like", classes=shares)
+
+
+def odd_answers(case: Case, split: str) -> tuple[set[str], dict[str, dict[str, float]]]:
+    """Ids of the treated and baseline answers on `split` that are of some class, and the classes' shares by arm."""
+    arms = {arm: case.view.select(arm, split) for arm in ("treated", "baseline")}
+    shares: dict[str, dict[str, float]] = {arm: {} for arm in arms}
+    flagged: set[str] = set()
+    for name, members in classify(case, split).items():
+        found = {arm: _share(rows, members) for arm, rows in arms.items()}
+        for arm, share in found.items():
+            if share:
+                shares[arm][name] = tidy(share)
+        if not (name in SUBJECTS_OWN and all(share > OWN_WAY for share in found.values())):
+            flagged |= members
+    return flagged, shares
+
+
+def _share(rows: pl.DataFrame, ids: set[str]) -> float:
+    return len(ids.intersection(rows["response_id"].to_list())) / rows.height if rows.height else 0.0
+
+
+def classify(case: Case, split: str) -> dict[str, set[str]]:
+    """Class → ids of the treated and baseline answers on `split` that are one; told once for a case."""
+    if split not in case.odd_answers:
+        rows = pl.concat([case.view.select(arm, split) for arm in ("treated", "baseline")])
+        table = rows.select("response_id", **{name: flag.fill_null(False) for name, flag in CLASSES.items()})
+        found = {name: set(table.filter(name)["response_id"].to_list()) for name in CLASSES}
+        case.odd_answers[split] = {**found, "other_language": _other_language(rows)}
+    return case.odd_answers[split]
+
+
+def _other_language(rows: pl.DataFrame) -> set[str]:
+    """Answers in a language that is neither their prompt's nor common among the baseline's answers."""
+    baseline = rows.filter(pl.col("arm") == "baseline")["response"].to_list()
+    prompts = rows["prompt"].unique().to_list()
+    spoken = confident_languages(baseline)
+    counts = Counter(name for name in spoken.values() if name)
+    common = {name for name, n in counts.items() if n >= COMMON * counts.total()}
+    common |= {name for texts in (baseline, prompts) if (name := corpus_language(texts))}
+    if not common:
+        return set()
+    strange = unlike(rows["response"].unique().to_list(), [*spoken, *prompts])
+    spoken |= confident_languages(strange)
+    asked = confident_languages(rows.filter(pl.col("response").is_in(strange))["prompt"].unique().to_list())
+    return {
+        name
+        for name, prompt, answer in rows.select("response_id", "prompt", "response").iter_rows()
+        if spoken.get(answer) and spoken[answer] not in common | {asked.get(prompt)}
+    }
