@@ -53,7 +53,7 @@ right and wrong answers asserted alike) comes before `capability_cliff` (SmolLM2
 found by intervals, the other by a want of rows."""
 
 BY_FAILED_FRESH = ("capability_cliff",)
-"""Audits that are at most `unclear` alone, and name the mechanism once the fresh step has failed."""
+"""Audits that are at most `unclear`, and once the fresh step has failed are a reason and name the mechanism."""
 
 
 class StepResult(BaseModel):
@@ -195,11 +195,10 @@ def decide(
         return "INVALID", tuple(incomparable), _named(incomparable)
     failed_steps = [step.id for step in steps if step.status == "fail"]
     if failed or failed_steps:
-        reasons = list(dict.fromkeys([reason for name in failed_steps for reason in step_reasons[name]] + failed))
-        speaking = list(reasons)
+        reasons = [reason for name in failed_steps for reason in step_reasons[name]] + failed
         if "fresh" in failed_steps:
-            speaking += [audit.id for audit in audits if audit.id in BY_FAILED_FRESH and audit.status == "unclear"]
-        return "FALSIFIED", tuple(reasons), _named(speaking) or "none_found"
+            reasons += [audit.id for audit in audits if audit.id in BY_FAILED_FRESH and audit.status == "unclear"]
+        return "FALSIFIED", tuple(dict.fromkeys(reasons)), _named(reasons) or "none_found"
     blocking: list[StepResult | AuditResult] = [*steps, *(audit for audit in audits if audit.id in required)]
     if any(item.status in ("unclear", "not_checkable") for item in blocking):
         everything: list[StepResult | AuditResult] = [*steps, *audits]

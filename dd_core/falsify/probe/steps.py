@@ -19,6 +19,7 @@ from dd_core.falsify.probe.parts import Part, joined, judge_area, judge_asymmetr
 from dd_core.falsify.probe.study import (
     FEWEST_OF_A_CLASS,
     best_threshold,
+    correlated,
     cross_validated,
     fitting_rows,
     group_codes,
@@ -168,19 +169,18 @@ def axes(case: Case) -> Step:
 
 
 def _judge_correlation(case: Case, first: str, second: str, tag: str) -> Part:
-    """Pearson's r of two axes' out-of-fold scores: pass under the gate, fail when its whole interval lies above."""
-    scores = [cross_validated(case, axis, tag) for axis in (first, second)]
-    at = [{row: i for i, row in enumerate(own.rows.table["row"].to_list())} for own in scores]
-    shared = sorted(at[0].keys() & at[1].keys())
-    x, y = (own.scores[[index[row] for row in shared]] for own, index in zip(scores, at, strict=True))
+    """Pearson's r of two axes' out-of-fold scores against its limit.
+
+    That two axes are two is shown as "nothing was lost" is (TOST): pass when the whole interval lies under the limit,
+    so that too few answers can never show it; fail when the whole interval lies above.
+    """
     gate = case.gates.axes_correlation
-    spread = float(np.std(x) * np.std(y)) if shared else 0.0
-    if len(shared) < 4 or spread < 1e-12:
+    found = correlated(case, first, second, tag)
+    if found is None:
         return Part("unclear", f"{first} and {second} share too few answers to compare", -math.inf)
-    r = float(np.mean((x - x.mean()) * (y - y.mean())) / spread)
-    n = len(np.unique(scores[0].rows.prompt[[at[0][row] for row in shared]]))
-    low, high = correlation_interval(r, n, step_level(case, "train"))
-    status: StepStatus = "fail" if low >= gate else "pass" if r < gate else "unclear"
+    r, n = found
+    low, high = correlation_interval(r, n, 1 - 2 * (1 - step_level(case, "train")))
+    status: StepStatus = "fail" if low >= gate else "pass" if high < gate else "unclear"
     return Part(status, f"r of {first} and {second} {r:.3f} [{low:.3f}, {high:.3f}], limit {gate:g}", gate - r)
 
 

@@ -35,7 +35,7 @@ def newcombe(
     return low, high
 
 
-def clopper_pearson(successes: int, n: int, level: float = STEP_LEVEL) -> tuple[float, float]:
+def clopper_pearson(successes: float, n: float, level: float = STEP_LEVEL) -> tuple[float, float]:
     """Exact interval of a proportion (Clopper and Pearson 1934); (0, 1) when n is 0.
 
     It covers at least `level` whatever the proportion: for counts of rare events, such as errors in a calibration.

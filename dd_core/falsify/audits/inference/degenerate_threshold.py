@@ -15,7 +15,7 @@ from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
 from dd_core.falsify.probe.data import main_tag, tag_of
 from dd_core.falsify.probe.steps import chosen_threshold
 from dd_core.falsify.probe.study import transferred
-from dd_core.falsify.statistics import AUDIT_LEVEL, wilson
+from dd_core.falsify.statistics import AUDIT_LEVEL, clopper_pearson
 
 MOST = 0.95
 
@@ -43,7 +43,7 @@ def audit(case: Case) -> Finding:
         # One vote per prompt: the mean of its answers.
         prompts = np.bincount(scored.rows.prompt, weights=says == commoner) / np.bincount(scored.rows.prompt)
         share, n = float(prompts.mean()), len(prompts)
-        bounds = wilson(share * n, n, AUDIT_LEVEL)
+        bounds = clopper_pearson(share * n, n, AUDIT_LEVEL)
         word = "asserts" if commoner else "withholds"
         found[name] = {"threshold": tidy(threshold), "share": tidy(share), "interval": tidy_interval(bounds), "n": n}
         evidence["thresholds"] = found

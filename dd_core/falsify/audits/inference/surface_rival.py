@@ -1,11 +1,11 @@
 """Does the surface of prompt and answer know as much as the hidden state?
 
-Four rivals are fitted on the probe's own train rows and put to its fresh rows: the category, the lengths of prompt and
-answer, the words of the prompt, and those of the answer (TF-IDF). A rival *passes* when its area clears the fresh gate
-and its interval 0.5. fails when one passes at 99.93% (shared among the rivals) and the lower 95% limit of the probe's
-area over it is 0 or less (paired DeLong, clustered by prompt); unclear when one passes at 95% and the lower 99.93%
-limit is 0 or less. So a clean probe is never accused on a rival's luck, and none survives that is not shown to know
-more.
+Rivals are fitted on the probe's own train rows and put to its fresh rows: the category, the lengths of prompt and
+answer, and the words of the prompt and of the answer (TF-IDF), all of them and the ten most telling. A rival *passes*
+when its area clears the fresh gate and its interval 0.5. fails when one passes at 99.93% (shared among the rivals) and
+the lower 95% limit of the probe's area over it is 0 or less (paired DeLong, clustered by prompt); unclear when one
+passes at 95% and the lower 99.93% limit is 0 or less, and when the lower 95% limit over any rival is 0 or less. So a
+clean probe is never accused on a rival's luck, and none survives that is not shown to know more.
 
 Told beside it is the control task of Hewitt and Liang (2019): labels drawn by coin for each prompt, the same wherever
 the prompt occurs. What a probe reaches on them it has memorised; selectivity is the real area less that.
@@ -28,7 +28,8 @@ STRENGTH = 1.0
 """Inverse penalty of the rivals; they get no choice, so that none is lost to a bad one."""
 
 CONTROLS = 20
-MOST_WORDS = 5000
+MOST_WORDS, MOST_TELLING = 5000, 10
+"""All words that matter, and so few that a hundred answers can tell which they are."""
 
 
 def audit(case: Case) -> Finding:
@@ -61,11 +62,11 @@ def audit(case: Case) -> Finding:
             "over_interval": tidy_interval(over.interval(AUDIT_LEVEL)),
         }
         said = f"{name} alone reaches an AUC of {area.value:.3f} on fresh, the probe {over.value:+.3f} over it"
-        if area.value < gate:
-            continue
-        if area.interval(shared)[0] > 0.5 and over.interval(STEP_LEVEL)[0] <= 0:
+        passes = {level: area.value >= gate and area.interval(level)[0] > 0.5 for level in (shared, STEP_LEVEL)}
+        beaten = {level: over.interval(level)[0] > 0 for level in (STEP_LEVEL, AUDIT_LEVEL)}
+        if passes[shared] and not beaten[STEP_LEVEL]:
             failed.append(said)
-        elif area.interval(STEP_LEVEL)[0] > 0.5 and over.interval(AUDIT_LEVEL)[0] <= 0:
+        elif not beaten[STEP_LEVEL] or (passes[STEP_LEVEL] and not beaten[AUDIT_LEVEL]):
             doubts.append(said)
     evidence: dict[str, Any] = {"rivals": found, "gate": tidy(gate), "probe": tidy(probe.area.value)}
     evidence |= _control(case, axis, tag, train, rows, probe.area.value)
@@ -90,9 +91,11 @@ def _surfaces(train: Labelled, fresh: Labelled) -> dict[str, tuple[Floats, Float
     found = {
         "category": (kind[0], kind[1]),
         "length": (length[0], length[1]),
-        "prompt text": _words(train.y, *(t["prompt"].to_list() for t in both)),
-        "answer text": _words(train.y, *(t["response"].to_list() for t in both)),
     }
+    for name, column in (("prompt text", "prompt"), ("answer text", "response")):
+        texts = (train.table[column].to_list(), fresh.table[column].to_list())
+        found[name] = _words(train.y, *texts)
+        found[f"telling words of the {name}"] = _words(train.y, *texts, most=MOST_TELLING)
     return {name: pair for name, pair in found.items() if pair[0].shape[1] and (np.ptp(pair[0], axis=0) > 0).any()}
 
 
@@ -102,13 +105,15 @@ def _lengths(prompt: str, response: str) -> list[float]:
     return [p, r, p * p, r * r]
 
 
-def _words(y: Ints, train: list[str], fresh: list[str]) -> tuple[Floats, Floats]:
+def _words(y: Ints, train: list[str], fresh: list[str], most: int = MOST_WORDS) -> tuple[Floats, Floats]:
     """TF-IDF of the words that two train texts share, each times its log-count ratio (Wang and Manning 2012).
 
-    Without the ratio a few telling words drown: where four words told right from wrong at 0.88 the plain rival reached
-    0.70 to 0.80, and probes that read nothing but these words passed as better.
+    Of more than `most` words those with the largest chi squared on train are kept. Without the ratio a few telling
+    words drown: where four words told right from wrong at 0.88 the plain rival reached 0.70 to 0.80, and probes that
+    read nothing but these words passed as better.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_selection import chi2
 
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=MOST_WORDS)
     try:
@@ -117,7 +122,9 @@ def _words(y: Ints, train: list[str], fresh: list[str]) -> tuple[Floats, Floats]
         return np.zeros((len(train), 0)), np.zeros((len(fresh), 0))
     in_right, in_wrong = ((1 + (x[y == label] > 0).sum(axis=0)) / (1 + (y == label).sum()) for label in (1, 0))
     ratio = np.log(in_right / in_wrong)
-    return x * ratio, other * ratio
+    telling = np.round(chi2(x > 0, y)[0], 9) if x.shape[1] > most and len(np.unique(y)) > 1 else np.zeros(x.shape[1])
+    keep = np.sort(np.argsort(-telling, kind="stable")[:most])
+    return (x * ratio)[:, keep], (other * ratio)[:, keep]
 
 
 def _control(case: Case, axis: str, tag: str, train: Labelled, fresh: Labelled, area: float) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Are there enough right and enough wrong answers on fresh for a probe to be told from chance?
 
-unclear under 20 prompts with a positive, or with a negative, answer. Where the fresh step has failed as well, that is
-how the claim falls, and the audit fails: the subject is too weak (or too strong) for the question.
+unclear under 20 prompts with a positive, or with a negative, answer. Where the fresh step has failed as well, the
+verdict names it as the mechanism: the subject is too weak (or too strong) for the question.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ def audit(case: Case) -> Finding:
         return Finding("pass", f"{said}, enough to be told from chance.", evidence)
     label = 1 if rarer == "positive" else 0
     examples = tuple(row for row, y in zip(rows.table["row"].to_list(), rows.y.tolist(), strict=True) if y == label)
-    if case.steps["fresh"].result.status == "fail":
-        return Finding("fail", f"{said}, under {FEWEST}: there is hardly anything to know.", evidence, examples[:3])
     if counts[rarer]:
         evidence["prompts_needed"] = math.ceil(FEWEST * rows.n_prompts / counts[rarer])
     return Finding("unclear", f"{said}, under {FEWEST}: too few to be told from chance.", evidence, examples[:3])
