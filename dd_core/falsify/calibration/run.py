@@ -170,10 +170,10 @@ def run(wanted: list[Task], *, jobs: int, report: Callable[[int, int], None] | N
         except BrokenProcessPool:
             raise DDSweepError("a worker was killed, most likely for want of memory: run with fewer --jobs") from None
         finally:
-            pool.shutdown(wait=len(outcomes) == len(wanted), cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-                child.join(5)
+            if len(outcomes) < len(wanted):
+                for child in set(multiprocessing.active_children()) - before:
+                    child.terminate()
+            pool.shutdown(cancel_futures=True)
     return [outcomes[i] for i in range(len(wanted))]
 
 
