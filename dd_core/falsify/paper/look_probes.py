@@ -17,10 +17,9 @@ from dd_core.falsify.paper.looks import Look, bounds, listed, percent, span
 from dd_core.falsify.paper.probes import AXIS_TRANSFER, FRESH_ASYMMETRY, FRESH_AUC
 from dd_core.falsify.paper.refit import THRESHOLDS, Fitted
 from dd_core.falsify.paper.release import Release
-from dd_core.falsify.statistics import newcombe
-from dd_core.falsify.statistics.auc import Auc, auc, newcombe_auc
+from dd_core.falsify.statistics import bootstrap_auc, newcombe
+from dd_core.falsify.statistics.auc import Auc, newcombe_auc
 
-RESAMPLES = 2000
 FEWEST_OF_A_CLASS = 20
 ONE_CLASS = 0.95
 
@@ -38,16 +37,6 @@ def probe_looks(release: Release, fits: Mapping[float, Fitted | None], seed: int
     return [look for look in found if look is not None]
 
 
-def bootstrap_auc(fitted: Fitted, seed: int) -> tuple[float, float]:
-    """95% percentile interval of the area over prompts drawn anew; draws with one class are left out."""
-    rng = np.random.default_rng(seed)
-    labels, n = fitted.correct.astype(np.int64), len(fitted.correct)
-    draws = rng.integers(0, n, size=(RESAMPLES, n))
-    values = [auc(labels[draw], fitted.probability[draw]) for draw in draws if 0 < labels[draw].sum() < n]
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def positives_needed(gate: float, ratio: float) -> int:
     """Fewest positives, with `ratio` negatives to each, that tell an area at the gate from 0.5 in 80% of studies."""
     z = float(ndtri(0.975) + ndtri(0.80))
@@ -63,7 +52,8 @@ def _smollm_interval(fits: Mapping[float, Fitted | None], seed: int) -> Look | N
         return None
     c, best = max(known.items(), key=lambda entry: entry[1].auc)
     m, n = int(best.correct.sum()), int((~best.correct).sum())
-    newcombes, resampled = newcombe_auc(best.auc, [(m, n)]), bootstrap_auc(best, seed)
+    newcombes = newcombe_auc(best.auc, [(m, n)])
+    resampled = bootstrap_auc(best.correct.astype(np.int64), best.probability, np.arange(m + n), seed=seed)
     if newcombes[1] < FRESH_AUC:
         told = f"the gate of {FRESH_AUC} lies above it"
     elif newcombes[0] > 0.5:

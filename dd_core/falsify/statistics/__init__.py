@@ -56,7 +56,7 @@ from dd_core.falsify.statistics.power import (
     settled_share,
 )
 from dd_core.falsify.statistics.proportions import clopper_pearson, mcnemar, newcombe, wilson
-from dd_core.falsify.statistics.resampling import bootstrap_interval
+from dd_core.falsify.statistics.resampling import bootstrap_auc, bootstrap_interval
 from dd_core.falsify.statistics.tipping import TippingPoint, tipping_point
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "auc_difference",
     "auc_estimate",
     "aucs",
+    "bootstrap_auc",
     "bootstrap_interval",
     "chi2_tail",
     "class_gap",

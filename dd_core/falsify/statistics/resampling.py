@@ -1,4 +1,4 @@
-"""Bootstrap intervals by prompt, and by prompts and seeds crossed: a cross-check of `crossed` without its formula.
+"""Bootstrap intervals by prompt, and by prompts and seeds crossed: a cross-check without the formulas.
 
 Knows arrays of numbers and integer codes. No verdict rests on it: with three seeds a bootstrap over seeds has ten
 different draws, and its interval is too narrow.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dd_core.falsify.statistics.auc import auc
 from dd_core.falsify.statistics.paired import STEP_LEVEL, Floats, Ints
 
 RESAMPLES = 2000
@@ -50,4 +51,37 @@ def bootstrap_interval(
     n = np.sum(by_prompt @ counts * by_seed, axis=1)
     means = total[n > 0] / n[n > 0]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def bootstrap_auc(
+    labels: Ints,
+    scores: Floats,
+    cluster: Ints,
+    level: float = STEP_LEVEL,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of the area under the ROC curve over clusters (prompts) drawn anew with all their rows.
+
+    A draw with one class has no area and is left out.
+
+    Args:
+        labels, scores: [n]; 1 is positive.
+        cluster: [n], integer codes from 0 without gaps.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: there is one class only.
+    """
+    if len(np.unique(labels)) < 2:
+        raise ValueError("an area needs both classes")
+    rng = np.random.default_rng(seed)
+    order = np.argsort(cluster, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(cluster))[:-1])
+    chosen = rng.integers(0, len(members), size=(resamples, len(members)))
+    draws = (np.concatenate([members[i] for i in row]) for row in chosen)
+    values = [auc(labels[draw], scores[draw]) for draw in draws if 0 < labels[draw].sum() < len(draw)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
