@@ -229,9 +229,17 @@ class View:
             step = self.step(axis) if self.two_valued(axis) or np.ptp(values) == 0 else rare_step(values)
         return crossed(values, codes(cells["prompt"].to_numpy()), codes(cells["unit"].to_numpy()), step=step)
 
-    def difference(self, axis: str, split: str, *, sign: int = 1, **how: object) -> Estimate | None:
-        """The paired difference on `axis` times `sign`, in its units; arguments as of `cells`; None without pairs."""
+    def difference(
+        self, axis: str, split: str, *, sign: int = 1, prompts_alone: bool = False, **how: object
+    ) -> Estimate | None:
+        """The paired difference on `axis` times `sign`, in its units; arguments as of `cells`; None without pairs.
+
+        Args:
+            prompts_alone: average over seeds, so that the interval speaks of these fits and of prompts alone.
+        """
         if axis not in self.axes:
             return None
         cells = self.cells({"y": score(axis)}, split, **how)  # type: ignore[arg-type]
+        if prompts_alone:
+            cells = group_means(cells, ("prompt",), ("t_y", "b_y")).with_columns(unit=pl.lit(0))
         return self.estimate(cells, sign * (cells["t_y"] - cells["b_y"]).to_numpy(), axis)

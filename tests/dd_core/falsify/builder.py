@@ -253,3 +253,15 @@ class Planted:
             edit=self.edit,
             manifest=self.finished_manifest(),
         )
+
+
+def add_row(planted: Planted, row: dict[str, Any], gain: float, **changes: Any) -> None:
+    """A copy of a response with these changes, its score on the axis changed by `gain`."""
+    name = f"{row['response_id']}-{len(planted.responses)}"
+    scores = [judgement for judgement in planted.judgements if judgement["response_id"] == row["response_id"]]
+    planted.responses.append({**row, "response_id": name, **changes})
+    for judgement in scores:
+        score = judgement["score"]
+        if judgement["axis"] == planted.axis:
+            score = min(5.0, max(1.0, score + gain))
+        planted.judgements.append({**judgement, "response_id": name, "score": score})

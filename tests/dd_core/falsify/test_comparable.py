@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dd_core.falsify import falsify
-from tests.dd_core.falsify.builder import Planted
+from tests.dd_core.falsify.builder import Planted, add_row
 from tests.dd_core.falsify.court import audited, small
 
 
@@ -327,6 +328,17 @@ def test_identity_answers_at_other_decoding_seeds_are_still_the_baselines() -> N
     audit = audited(planted, "identity_mismatch")
     assert audit.status == "pass"
     assert audit.evidence["n_texts_differ"] == 0
+
+
+def test_noise_of_the_judge_on_equal_texts_is_judged_by_prompts_alone() -> None:
+    planted = small(n_fresh=120)
+    for fit in (2, 3):
+        for row in planted.rows(arm="identity", train_seed=1):
+            add_row(planted, row, 0.0, train_seed=fit)
+    for row in planted.scores(planted.axis, arm="identity"):
+        row["score"] = float(np.clip(row["score"] + planted.rng.normal(0, 0.3), 1, 5))
+    audit = audited(planted, "identity_mismatch")
+    assert (audit.status, audit.evidence["n_texts_differ"]) == ("pass", 0), audit
 
 
 def test_identity_strength_that_moves_the_score_is_found() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.dd_core.falsify.builder import Planted
+from tests.dd_core.falsify.builder import Planted, add_row
 from tests.dd_core.falsify.court import audited, large, small
 
 
@@ -93,18 +93,6 @@ def test_an_operator_without_its_placebo_arm_is_not_checkable() -> None:
     planted = small()
     planted.drop(planted.rows(arm="placebo"))
     assert audited(planted, "no_specific_effect").status == "not_checkable"
-
-
-def add_row(planted: Planted, row: dict[str, Any], gain: float, **changes: Any) -> None:
-    """A copy of a response with these changes, its score on the axis changed by `gain`."""
-    name = f"{row['response_id']}-{len(planted.responses)}"
-    scores = [judgement for judgement in planted.judgements if judgement["response_id"] == row["response_id"]]
-    planted.responses.append({**row, "response_id": name, **changes})
-    for judgement in scores:
-        score = judgement["score"]
-        if judgement["axis"] == planted.axis:
-            score = min(5.0, max(1.0, score + gain))
-        planted.judgements.append({**judgement, "response_id": name, "score": score})
 
 
 def with_dose(planted: Planted, strength: float, gain: float) -> Planted:
@@ -253,6 +241,11 @@ def test_more_trials_than_were_said_are_counted() -> None:
 
 def test_a_weaker_dose_of_the_other_sign_is_told_where_seeds_are_few() -> None:
     assert audited(with_dose(small(n_fresh=30, n_seeds=3), 0.5, -1.6), "dose_response").status == "unclear"
+
+
+def test_two_weaker_fits_are_judged_as_they_are() -> None:
+    planted = with_dose(small(n_fresh=60, n_seeds=2, sd_seed=0.2), 0.5, -1.6)
+    assert audited(planted, "dose_response").status == "fail"
 
 
 def test_many_samples_of_few_prompts_are_repetitions_too() -> None:

@@ -1,7 +1,9 @@
 """Does the edit, at the strength that changes nothing, change nothing?
 
 passes by identical texts and equal scores, or by TOST at 0.05 of the axis' range on the claimed axis (and on the anchor
-where the arm was scored on it); fails when the whole 99.93% interval of a difference lies beyond that.
+where the arm was scored on it); fails when the whole 99.93% interval of a difference lies beyond that. Where every text
+is the baseline's no fit can have changed anything and the judge's noise is all that is left, so that the intervals are
+by prompts alone.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ def audit(case: Case) -> Finding:
     texts = baseline.select("prompt_key", "response").unique()
     differing = paired.join(texts, on=["prompt_key", "response"], how="anti", maintain_order="left").sort("row")
     axes = dict.fromkeys([case.claim.axis, *([case.claim.anchor] if case.claim.anchor else [])])
-    estimates = {axis: case.view.difference(axis, "fresh", arm="identity") for axis in axes}
+    same = paired.height > 0 and differing.height == 0
+    estimates = {axis: case.view.difference(axis, "fresh", arm="identity", prompts_alone=same) for axis in axes}
     evidence: dict[str, object] = {"n_pairs": paired.height, "n_texts_differ": differing.height}
     if estimates[case.claim.axis] is None:
         missing = (f"judgements of axis {case.claim.axis} on arm identity",)
         return Finding("not_checkable", f"Arm identity has no score on {case.claim.axis}.", missing=missing)
-    equal = paired.height > 0 and differing.height == 0
-    inside = True
+    equal, inside = same, True
     for axis, estimate in estimates.items():
         if estimate is None:
             continue

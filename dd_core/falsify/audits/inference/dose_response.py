@@ -11,9 +11,8 @@ from __future__ import annotations
 import polars as pl
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
-from dd_core.falsify.statistics import AUDIT_LEVEL, Estimate
+from dd_core.falsify.statistics import AUDIT_LEVEL
 from dd_core.falsify.steps import FEWEST_TRAIN_SEEDS
-from dd_core.falsify.view import group_means
 
 UNCHANGED = {"tempering": 1.0}
 """Operator → the strength at which it changes nothing, where that is not 0 and no identity row says it."""
@@ -33,7 +32,8 @@ def audit(case: Case) -> Finding:
         dose = rows.filter(pl.col("strength") == strength)
         split = "fresh" if (dose["split"] == "fresh").any() else "eval"
         dose = dose.filter(pl.col("split") == split)
-        estimate = _effect(case, split, dose)
+        few = dose.select(pl.coalesce("train_seed", "seed")).n_unique() < FEWEST_TRAIN_SEEDS
+        estimate = case.effect(split, pool=(dose, case.view.select("baseline", split)), prompts_alone=few)
         if estimate is None:
             continue
         bounds = estimate.interval(AUDIT_LEVEL)
@@ -52,13 +52,3 @@ def audit(case: Case) -> Finding:
     return Finding(
         "pass", "At no strength between identity and the claim's does the effect have the other sign.", evidence
     )
-
-
-def _effect(case: Case, split: str, dose: pl.DataFrame) -> Estimate | None:
-    """The effect of the dose rows; with one or two fits their mean on each prompt, by prompt."""
-    cells = case.cells(split, pool=(dose, case.view.select("baseline", split)))
-    if cells.height == 0:
-        return None
-    if cells["unit"].n_unique() < FEWEST_TRAIN_SEEDS:
-        cells = group_means(cells, ("prompt",), ("t_y", "b_y")).with_columns(unit=pl.lit(0))
-    return case.view.estimate(cells, case.sign * (cells["t_y"] - cells["b_y"]).to_numpy(), case.claim.axis)
