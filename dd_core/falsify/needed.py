@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from dd_core.falsify.audits import NOT_HERE
 from dd_core.falsify.case import Case, Unsettled
 from dd_core.falsify.statistics import Rule, prompts_needed, seeds_needed
 from dd_core.falsify.steps import FEWEST_TRAIN_SEEDS
@@ -34,13 +33,10 @@ def what_is_needed(case: Case, audits: Sequence[AuditResult], required: Collecti
     for audit in audits:
         if audit.id in required and audit.status == "not_checkable":
             record += audit.evidence.get("missing", [])
-    absent = [audit.id for audit in audits if audit.id in required and audit.note == NOT_HERE]
-    if absent:
-        record.append(f"nothing: this edition of the falsifier does not have {', '.join(absent)}")
     unclear = [step for step in case.steps.values() if step.result.status == "unclear"]
     unsettled = list(dict.fromkeys(item for step in unclear for item in step.unsettled))
     # Steps of a probe claim say themselves how many fresh prompts they want.
-    fresh = [getattr(step, "needed_rows", None) for step in unclear if not step.unsettled]
+    fresh = [step.needed_rows for step in unclear if not step.unsettled]
     fewest = FEWEST_TRAIN_SEEDS if case.view.fitted else 1
     prompts = _most([*_prompts(case, unsettled, fewest), *fresh])
     seeds = _most([_seeds(case, item, fewest) for item in unsettled])
