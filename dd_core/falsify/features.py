@@ -7,6 +7,7 @@ not know which responses there are; `dd_core.falsify.validation` does.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +33,37 @@ def read_features(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """
     if not exists(path):
         return {}, ()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            headers = _headers(archive, path.name)
-            _check(headers, path.name)
-            arrays = {name: _array(archive, name) for name in headers}
-    except InputError:
-        raise
-    except Exception as error:  # numpy and zipfile raise six unrelated types on a damaged archive
-        raise InputError(f"{path.name}: cannot be read as npz: {reason(error)}") from None
+    arrays = read_arrays(path, _check)
     ids = arrays.pop(FEATURE_KEY)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
         features = {name: value.astype(np.float32) for name, value in sorted(arrays.items())}
     return features, tuple(ids.tolist())
+
+
+def read_arrays(
+    path: Path, check: Callable[[dict[str, Header], str], None], *, only: str | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, once their headers are found good; nothing in it is ever unpickled.
+
+    Args:
+        check: called with the headers and the file's name before anything is read; raises `InputError`.
+        only: the one array that is wanted; others may hold anything.
+
+    Raises:
+        InputError: not an npz file, object arrays, more than fits in memory, or what `check` refuses.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            headers = _headers(archive, path.name)
+            if only is not None:
+                headers = {name: header for name, header in headers.items() if name == only}
+            _check_safe(headers, path.name)
+            check(headers, path.name)
+            return {name: _array(archive, name) for name in headers}
+    except InputError:
+        raise
+    except Exception as error:  # numpy and zipfile raise six unrelated types on a damaged archive
+        raise InputError(f"{path.name}: cannot be read as npz: {reason(error)}") from None
 
 
 def _headers(archive: zipfile.ZipFile, source: str) -> dict[str, Header]:
@@ -63,13 +82,19 @@ def _headers(archive: zipfile.ZipFile, source: str) -> dict[str, Header]:
     return headers
 
 
-def _check(headers: dict[str, Header], source: str) -> None:
+def _check_safe(headers: dict[str, Header], source: str) -> None:
     for name, (_, dtype) in headers.items():
         if dtype.hasobject:
             raise InputError(
                 f"{source}: array {name} holds Python objects, which are never loaded: "
                 "save text as fixed-width strings and features as float32"
             )
+    n_bytes = sum(dtype.itemsize * int(np.prod(shape, dtype=object)) for shape, dtype in headers.values())
+    if n_bytes > MOST_BYTES:
+        raise InputError(f"{source}: declares {n_bytes} bytes, over the {MOST_BYTES} that are read at most")
+
+
+def _check(headers: dict[str, Header], source: str) -> None:
     shape, dtype = headers.get(FEATURE_KEY, ((), np.dtype(float)))
     if len(shape) != 1 or dtype.kind != "U":
         raise InputError(f"{source}: needs {FEATURE_KEY}, a one-dimensional array of strings")
@@ -83,9 +108,6 @@ def _check(headers: dict[str, Header], source: str) -> None:
         lines.append(f"{source}: has no features beside {FEATURE_KEY}")
     if n == 0:
         lines.append(f"{source}: array {FEATURE_KEY} has no rows")
-    n_bytes = sum(dtype.itemsize * int(np.prod(shape, dtype=object)) for shape, dtype in headers.values())
-    if n_bytes > MOST_BYTES:
-        lines.append(f"{source}: declares {n_bytes} bytes, over the {MOST_BYTES} that are read at most")
     if lines:
         raise InputError(lines)
 

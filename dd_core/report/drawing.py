@@ -48,10 +48,10 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
+    _, box, _ = re.split(r'viewBox="([^"]*)"', text, maxsplit=1)
     head = (
-        f'<svg role="img" aria-labelledby="{name}-title {name}-desc"'
-        + re.search(r'\sviewBox="[^"]*"', text).group(0)  # type: ignore[union-attr]
-        + ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'<svg role="img" aria-labelledby="{name}-title {name}-desc" viewBox="{box}"'
+        ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
         + f'<title id="{name}-title">{html.escape(title)}</title>'
         + f'<desc id="{name}-desc">{html.escape(description)}</desc>'
     )

@@ -87,8 +87,8 @@ def roc_figure(read: ProbeRead) -> str:
         axes.spines["left"].set_visible(True)
         axes.tick_params(axis="y", length=3, labelcolor=MUTED)
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, label="chance")
-        within = {"color": MUTED, "linewidth": 1.2, "linestyle": DASHED}
-        axes.plot(read.within.negative, read.within.positive, label="within, out of fold", **within)  # type: ignore[arg-type]
+        curve = (read.within.negative, read.within.positive)
+        axes.plot(*curve, color=MUTED, linewidth=1.2, linestyle=DASHED, label="within, out of fold")
         axes.plot(read.fresh.negative, read.fresh.positive, color=INK, linewidth=2, label="fresh")
         if read.threshold is not None:
             x, y = read.shares[1], read.shares[0]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from dd_core.errors import InputError
+from dd_core.falsify.features import Header, read_arrays
 from dd_core.falsify.paper import schema
 from dd_core.falsify.reading import read_json
 
@@ -144,25 +145,25 @@ def _parsed(path: Path, model: type[BaseModel], kind: type, lines: list[str]) ->
 
 
 def _features(path: Path, lines: list[str]) -> NDArray[np.float64] | None:
-    """Array `X` of an npz file, [n, d]; nothing in it is ever unpickled."""
+    """Array `X` of an npz file, [n, d]."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            values = archive["X"]
-    except KeyError:
-        lines.append(f"{path.name}: has no array X")
-        return None
-    except Exception as error:  # numpy and zipfile raise six unrelated types on a damaged archive
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        lines.append(f"{path.name}: cannot be read as npz: {reason}")
-        return None
-    if values.ndim != 2 or values.dtype.kind != "f" or not values.size:
-        lines.append(f"{path.name}: array X must be float [n, d], got {values.dtype} {list(values.shape)}")
+        values = read_arrays(path, _check_states, only="X")["X"]
+    except InputError as error:
+        lines.extend(error.lines)
         return None
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         lines.append(f"{path.name}: array X: row {int(bad[0])} has values that are not finite")
         return None
     return values.astype(np.float64)
+
+
+def _check_states(headers: dict[str, Header], source: str) -> None:
+    if "X" not in headers:
+        raise InputError(f"{source}: has no array X")
+    shape, dtype = headers["X"]
+    if len(shape) != 2 or dtype.kind != "f" or 0 in shape:
+        raise InputError(f"{source}: array X must be float [n, d], got {dtype} {list(shape)}")
 
 
 def _check_positions(release: Release) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,12 +19,12 @@ from dd_core.falsify.calibration.table import markdown, renderable, store
 
 
 def outcome(group: str, kind: str, verdict: str, index: int = 0, **how: object) -> Outcome:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "claim_kind": "shift", "size": 2.0, "n_prompts": 120, "n_seeds": 8, "sd_seed": 0.1, "reasons": (),
         "named": False, "rivals": {"gates": True, "leaderboard": False, "careful": True}, "failed": (), "warned": (),
         "unclear": (), **how,
     }  # fmt: skip
-    return Outcome(Task(group, kind, index, 0), verdict=verdict, **values)  # type: ignore[arg-type]
+    return Outcome(Task(group, kind, index, 0), verdict=verdict, **values)
 
 
 def test_one_thousand_false_claims_are_one_thousand_with_every_kind_among_them() -> None:
@@ -133,10 +134,10 @@ def test_a_crash_of_the_falsifier_is_counted_and_stops_nothing(monkeypatch: pyte
 
 @pytest.mark.slow
 def test_the_same_settings_give_the_same_figures_on_one_process_and_on_two() -> None:
-    how = {"only": "eval-only", "n_false": 3, "quick": True}
+    how: dict[str, Any] = {"only": "eval-only", "n_false": 3, "quick": True}
     seen: list[tuple[int, int]] = []
-    one = calibrate(Settings(**how, jobs=1), lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
-    assert one == calibrate(Settings(**how, jobs=2))  # type: ignore[arg-type]
+    one = calibrate(Settings(**how, jobs=1), lambda done, total: seen.append((done, total)))
+    assert one == calibrate(Settings(**how, jobs=2))
     assert seen[-1] == (3, 3)
     assert multiprocessing.active_children() == []
 

@@ -11,7 +11,7 @@ import pytest
 
 import dd_core.falsify.calibration as package
 from dd_core.claim import manifest_hash
-from dd_core.falsify import load_bundle, save_bundle
+from dd_core.falsify import Bundle, load_bundle, save_bundle
 from dd_core.falsify.audits import AUDITS
 from dd_core.falsify.calibration import KINDS, plant
 from dd_core.falsify.calibration.generator import FALSE_KINDS, REAL_KINDS
@@ -82,11 +82,11 @@ def test_a_planted_study_is_a_bundle_that_anyone_can_load(tmp_path: Path) -> Non
     assert loaded.features.keys() == {"h_last", "mean_last4"}
 
 
-def effect(bundle: object, arm: str = "treated", split: str = "fresh", subject: str = "alpha-135m") -> float:
+def effect(bundle: Bundle, arm: str = "treated", split: str = "fresh", subject: str = "alpha-135m") -> float:
     """Mean difference to the baseline on the claimed axis, in the claimed direction."""
-    claim = bundle.claim  # type: ignore[attr-defined]
-    judged = bundle.judgements.filter(pl.col("axis") == claim.axis)  # type: ignore[attr-defined]
-    rows = bundle.responses.join(judged, on="response_id").filter(  # type: ignore[attr-defined]
+    claim = bundle.claim
+    judged = bundle.judgements.filter(pl.col("axis") == claim.axis)
+    rows = bundle.responses.join(judged, on="response_id").filter(
         (pl.col("split") == split) & (pl.col("subject") == subject) & (pl.col("variant") == "main")
     )
     means = rows.group_by("arm").agg(pl.col("score").mean())
