@@ -5,19 +5,18 @@ Heavy imports wait until a verb needs them, so that `--help` answers in well und
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dd_core.errors import DDSweepError, InputError
+from sweeps.shell import folder_writer, interruptible
+from sweeps.tools import TOOLS, tools
 
-TOOLS = "Tools"
 DEFAULT_STORE = "ddsweep-store"
 
 app = typer.Typer(
@@ -29,10 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-subjects_app = typer.Typer(help="The models under test.", no_args_is_help=True)
-store_app = typer.Typer(help="What a store holds.", no_args_is_help=True)
-app.add_typer(subjects_app, name="subjects", rich_help_panel=TOOLS)
-app.add_typer(store_app, name="store", rich_help_panel=TOOLS)
+app.add_typer(tools)
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StoreOption = Annotated[
@@ -93,7 +89,7 @@ def run(
 
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first unless told otherwise
         signal.signal(number, signal.default_int_handler)
-    with _interruptible():
+    with interruptible():
         result = run_study(study, store)
     _print_summary(result.verdict, result.bundle)
     print(f"report: {result.report}")
@@ -117,7 +113,7 @@ def submit(
         raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
     checked = load_study(study)
     arguments = ["run", "study.yaml", "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
-    with _interruptible():
+    with interruptible():
         status = submit_job(
             address, "sweeps.cli", arguments, {"study.yaml": study.read_bytes()},
             name=f"ddsweep-{checked.name}", follow=follow, write=lambda text: print(text, end="", flush=True),
@@ -177,7 +173,7 @@ def falsify(
     bundle, write = _source(source)
     verdict = judge(bundle)
     if out is not None:
-        write = _folder_writer(out)
+        write = folder_writer(out)
     write("verdict.json", verdict.json_bytes())
     if report:
         from dd_core.report import render_html
@@ -197,86 +193,8 @@ def report(source: BundleOrStore, out: OutFolder = None) -> None:
 
     bundle, write = _source(source)
     if out is not None:
-        write = _folder_writer(out)
+        write = folder_writer(out)
     print(f"report: {write('report.html', render_html(judge(bundle), bundle).encode())}")
-
-
-@app.command("replicate-paper", rich_help_panel=TOOLS, epilog="Example: ddsweep replicate-paper paper/ -o replication/")
-def replicate_paper(
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="A checkout of the paper's public repository.", show_default=False),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="DIR", help="Store the page as Markdown and JSON there, and the verdicts."),
-    ] = None,
-) -> None:
-    """Recompute arXiv 2604.11867 from its released files, and say what they show that it does not.
-
-    Absent files are named and the rest is done without them; a number that differs is told, and is no error.
-    """
-    from rich.console import Console
-
-    from dd_core.falsify.paper import files, replicate_paper, terminal
-
-    with Console(stderr=True).status("recomputing and auditing the released rows"):
-        found = replicate_paper(folder)
-    Console(highlight=False).print(terminal(found))
-    if out is not None:
-        write = _folder_writer(out)
-        for name, data in files(found).items():
-            print(f"stored: {write(name, data)}")
-
-
-@app.command(rich_help_panel=TOOLS, epilog="Example: ddsweep calibrate --quick")
-def calibrate(
-    n_false: Annotated[int | None, typer.Option("--false", metavar="N", help="False claims, over all kinds.")] = None,
-    n_real: Annotated[int | None, typer.Option("--real", metavar="N", help="Real claims, over all sizes.")] = None,
-    n_clean: Annotated[int | None, typer.Option("--clean", metavar="N", help="Further clean bundles.")] = None,
-    n_power: Annotated[
-        int | None, typer.Option("--power", metavar="N", help="Studies a cell of the power table.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Every kind once, of few prompts: about a minute.")] = False,
-    only: Annotated[str | None, typer.Option("--only", metavar="KIND", help="One kind, as often as --false N.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of all planted studies.")] = 0,
-    jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; one a core if left out.")] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the table goes.")] = Path(
-        "calibration"
-    ),
-    kinds: Annotated[bool, typer.Option("--list", help="Name the kinds and what is planted in each.")] = False,
-    write: Annotated[
-        tuple[str, int, Path] | None,
-        typer.Option("--write", metavar="KIND INDEX DIR", help="Save one planted study as a claim bundle."),
-    ] = None,
-) -> None:
-    """Measure the falsifier's own error rates on 1,000 false and 1,000 real planted studies, beside three rivals."""
-    from rich.console import Console
-
-    from dd_core.falsify.calibration import calibrate as measure
-    from dd_core.falsify.calibration.calibrate import Settings, write_study
-    from dd_core.falsify.calibration.generator import KINDS
-    from dd_core.falsify.calibration.progress import progress
-    from dd_core.falsify.calibration.table import renderable, store
-
-    if kinds:
-        for name, kind in KINDS.items():
-            print(f"{name} ({kind.truth}): {kind.why}")
-        return
-    if write is not None:
-        write_study(write[0], write[1], write[2], seed, quick)
-        print(f"bundle: {write[2]}")
-        return
-    settings = Settings(n_false, n_real, n_clean, n_power, quick, only, seed, jobs)
-    with _interruptible("interrupted; nothing was written"), progress("planted studies") as report:
-        figures = measure(settings, report)
-    places = store(figures, out)
-    console = Console(highlight=False)
-    console.print(renderable(figures))
-    print(f"table: {places[1]}")
-    print(f"figures: {places[0]}")
-    if figures["crashed"]:
-        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: ddsweep doctor")
@@ -298,63 +216,13 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
         raise typer.Exit(1)
 
 
-@subjects_app.command("list")
-def subjects_list() -> None:
-    """The subjects, their family, licence, disk need, and whether they can be loaded here."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from dd_core.subjects.registry import SUBJECTS, missing
-
-    table = Table("subject", "family", "licence", "disk MB", "here", box=None, pad_edge=False)
-    for name, subject in SUBJECTS.items():
-        table.add_row(name, subject.family, subject.licence, str(subject.disk_mb), missing(subject) or "yes")
-    Console(highlight=False).print(table)
-
-
-@subjects_app.command("get", epilog="Example: ddsweep subjects get smollm2-135m")
-def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
-    """Download or convert a subject once; prints its licence and disk need first."""
-    from dd_core.subjects.loading import prepare
-    from dd_core.subjects.registry import get_subject
-
-    subject = get_subject(name)
-    print(f"{name}: licence {subject.licence}; needs {subject.disk_mb} MB of disk")
-    print(f"ready: {prepare(name, report=print)}")
-
-
-@store_app.command("export", epilog="Example: ddsweep store export ddsweep-store -o bundle/")
-def store_export(
-    source: Annotated[str, typer.Argument(metavar="STORE_URI", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A folder that does not exist yet.")],
-) -> None:
-    """Write a study's rows as a claim bundle that anyone can judge without the store."""
-    from dd_core.falsify import save_bundle
-    from storage import load_bundle
-
-    save_bundle(load_bundle(source), out)
-    print(f"bundle: {out}")
-
-
-@contextlib.contextmanager
-def _interruptible(
-    words: str = "interrupted; what is finished is kept, and running again resumes",
-) -> Iterator[None]:
-    """Ctrl-C ends the command with one line and status 130, the shell's convention."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(words, file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
 def _source(source: str) -> tuple[Any, Any]:
     """The bundle at `source` and a function (name, bytes) → place that writes beside it."""
     path = Path(source)
     if any(os.path.lexists(path / name) for name in ("claim.yaml", "responses.parquet", "responses.jsonl")):
         from dd_core.falsify import load_bundle
 
-        return load_bundle(path), _folder_writer(path)
+        return load_bundle(path), folder_writer(path)
     if "://" not in source and not path.is_dir():
         raise InputError(f"{source}: no such folder; expected a claim bundle (a folder with claim.yaml) or a store")
     from storage.bundles import open_study
@@ -366,18 +234,6 @@ def _source(source: str) -> tuple[Any, Any]:
         return f"{files.store.uri}/{files.folder}/{name}".removeprefix("file://")
 
     return bundle, write
-
-
-def _folder_writer(folder: Path) -> Any:
-    def write(name: str, data: bytes) -> str:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-        except OSError as error:
-            raise InputError(f"{folder / name}: cannot be written: {error.strerror}") from None
-        return str(folder / name)
-
-    return write
 
 
 def _print_summary(verdict: Any, bundle: Any) -> None:

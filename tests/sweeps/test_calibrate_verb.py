@@ -48,6 +48,13 @@ def test_a_mistake_is_one_line_and_exit_2(arguments: list[str], tmp_path: Path) 
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = ddsweep("-o", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_and_leaves_no_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sweeps.cli", "calibrate", "--false", "500", "-o", str(tmp_path / "out")]

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dd_core.errors import InputError
 from dd_core.falsify.calibration.figures import OURS, READERS
 
 if TYPE_CHECKING:
@@ -187,17 +185,9 @@ def markdown(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def store(figures: dict[str, Any], folder: Path) -> tuple[Path, Path]:
-    """Write calibration.json and calibration.md to `folder`, over older ones.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    paths = folder / "calibration.json", folder / "calibration.md"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        paths[1].write_text(markdown(figures), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    return paths
+def files(figures: dict[str, Any]) -> dict[str, bytes]:
+    """calibration.json and calibration.md by name, as they are stored."""
+    return {
+        "calibration.json": (json.dumps(figures, indent=2, sort_keys=True) + "\n").encode(),
+        "calibration.md": markdown(figures).encode(),
+    }

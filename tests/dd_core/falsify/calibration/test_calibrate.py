@@ -15,7 +15,7 @@ from dd_core.falsify.calibration.calibrate import Settings, calibrate, write_stu
 from dd_core.falsify.calibration.figures import figures, share
 from dd_core.falsify.calibration.generator import FALSE_KINDS, POWER_KINDS, REAL_KINDS
 from dd_core.falsify.calibration.run import Outcome, Task, judge, run, tasks
-from dd_core.falsify.calibration.table import markdown, renderable, store
+from dd_core.falsify.calibration.table import files, markdown, renderable
 
 
 def outcome(group: str, kind: str, verdict: str, index: int = 0, **how: object) -> Outcome:
@@ -89,15 +89,11 @@ def test_the_table_shows_survivors_and_crashes_by_kind_and_index() -> None:
     assert "| null | 1 | 100%" in page and "| steps |" in page
 
 
-def test_files_are_written_over_older_ones_and_a_bad_folder_is_one_line(tmp_path: Path) -> None:
+def test_the_stored_figures_are_the_figures() -> None:
     found = figures([outcome("false", "null", "FALSIFIED")], {"command": "ddsweep calibrate"})
-    for _ in range(2):
-        places = store(found, tmp_path / "out")
-    assert json.loads(places[0].read_text()) == found
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError) as error:
-        store(found, tmp_path / "file")
-    assert len(error.value.lines) == 1
+    stored = files(found)
+    assert json.loads(stored["calibration.json"]) == found
+    assert "| null | 1 |" in stored["calibration.md"].decode()
 
 
 @pytest.mark.parametrize("how", [{"n_false": -1}, {"jobs": 0}, {"only": "loop"}, {"n_false": 0}, {"seed": -1}])
