@@ -104,6 +104,15 @@ class Claim(BaseModel):
             return self.axes[axis].min, self.axes[axis].max
         return AXIS_RANGES[axis]
 
+    def cut_of(self, axis: str) -> float:
+        """The score from which `axis` says yes: one half from 0 to 1, else three quarters of its range (4 on 1 to 5).
+
+        Raises:
+            KeyError: the axis is neither ours nor declared.
+        """
+        low, high = self.range_of(axis)
+        return low + (0.5 if (low, high) == (0.0, 1.0) else 0.75) * (high - low)
+
 
 def preregistration_hash(manifest: dict[str, Any]) -> str:
     """`sha256:…` over claim, gates and planned alone: equal for the same question whenever it is asked."""

@@ -54,9 +54,7 @@ def read_arrays(
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            headers = _headers(archive, path.name)
-            if only is not None:
-                headers = {name: header for name, header in headers.items() if name == only}
+            headers = _headers(archive, path.name, only)
             _check_safe(headers, path.name)
             check(headers, path.name)
             return {name: _array(archive, name) for name in headers}
@@ -66,11 +64,13 @@ def read_arrays(
         raise InputError(f"{path.name}: cannot be read as npz: {reason(error)}") from None
 
 
-def _headers(archive: zipfile.ZipFile, source: str) -> dict[str, Header]:
+def _headers(archive: zipfile.ZipFile, source: str, only: str | None) -> dict[str, Header]:
     """Array name → (shape, dtype), read without the arrays."""
     headers: dict[str, Header] = {}
     for entry in archive.infolist():
         name = entry.filename.removesuffix(".npy")
+        if only is not None and name != only:
+            continue
         if name in headers:
             raise InputError(f"{source}: array {name} is there twice")
         with archive.open(entry) as file:

@@ -23,8 +23,8 @@ JOINT_SEEDS = (5, 8, 12, 20, 50)
 def what_is_needed(case: Case, audits: Sequence[AuditResult], required: Collection[str]) -> dict[str, Any]:
     """`Verdict.needed` of an inconclusive claim.
 
-    The numbers are the fewest that settle every unclear step with probability 0.8 each, by simulation from the
-    observed variance parts with the estimate taken for the truth.
+    The numbers are the fewest that settle every unclear step with probability 0.8 each, the estimate taken for the
+    truth: by simulation from the observed variance parts, for areas of a probe by their variance over the prompts.
 
     Args:
         audits: results of all audits; `required` are the ids of those without which SURVIVES cannot be said.

@@ -206,6 +206,8 @@ def axes(case: Case) -> Step:
     notes = [step.result.note.removesuffix(".")]
     missing = tuple(dict.fromkeys(item for part in parts.values() for item in part.missing))
     p = tuple(value for part in parts.values() for value in part.p)
+    points = [part.point for part in parts.values() if part.point is not None]
+    unsettled = tuple(item for part in parts.values() for item in part.unsettled)
     reasons: tuple[str, ...] = ()
     if any(part.result.status == "fail" for axis, part in parts.items() if axis != case.claim.axis):
         reasons = ("axis_collapse",)
@@ -219,20 +221,21 @@ def axes(case: Case) -> Step:
                 reasons = ("axis_collapse",) if held.status == "fail" else reasons
                 status = min((status, held.status), key=RANK.__getitem__)
                 p += held.p
+                points += [held.point] if held.point is not None else []
+                unsettled += held.unsettled
             continue
         moved = case.view.difference(axis, "fresh")
         if moved is not None and moved.has_interval:
             low, high = moved.interval(step_level(case, "fresh"))
             if low > 0 or high < 0:
                 notes.append(f"{axis} moved as well: {moved.mean:+.3g} [{low:.3g}, {high:.3g}]")
-    points = [part.point for part in parts.values() if part.point is not None]
     return replace(
         step,
         result=step.result.model_copy(update={"status": status, "note": "; ".join(notes) + "."}),
         reasons=reasons,
         point=all(points) if points else None,
         missing=missing,
-        unsettled=tuple(item for part in parts.values() for item in part.unsettled),
+        unsettled=unsettled,
         only_allowance=any(part.only_allowance for part in parts.values()),
         p=p,
     )

@@ -161,7 +161,8 @@ class View:
     def levels(self, axis: str) -> NDArray[np.float64]:
         """The distinct scores on `axis`, sorted."""
         if axis not in self._scores:
-            self._scores[axis] = np.unique(self.judged.filter(pl.col("axis") == axis)["score"].to_numpy())
+            scores = self.judged.filter(pl.col("axis") == axis)["score"].to_numpy()
+            self._scores[axis] = np.unique(np.round(scores, 9))  # means over repeats differ in their last bits
         return self._scores[axis]
 
     def two_valued(self, axis: str) -> bool:
@@ -226,7 +227,7 @@ class View:
             return None
         step = None
         if axis is not None:
-            step = self.step(axis) if self.two_valued(axis) or np.ptp(values) == 0 else rare_step(values)
+            step = self.step(axis) if self.two_valued(axis) or np.ptp(np.round(values, 9)) == 0 else rare_step(values)
         return crossed(values, codes(cells["prompt"].to_numpy()), codes(cells["unit"].to_numpy()), step=step)
 
     def difference(

@@ -17,18 +17,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dd_core.claim import Claim
 from dd_core.falsify.case import Case
 from dd_core.falsify.statistics import Floats, Ints, codes
 from dd_core.falsify.view import score
 
 MAIN_TAG, VARIANT_TAG = "h_last", "mean_last4"
-
-
-def cut_of(claim: Claim, axis: str) -> float:
-    """The score from which on a row of `axis` counts as positive, in the axis' units."""
-    low, high = claim.range_of(axis)
-    return low + (0.5 if (low, high) == (0.0, 1.0) else 0.75) * (high - low)
 
 
 def main_tag(case: Case) -> str:
@@ -82,7 +75,7 @@ def labelled(case: Case, axis: str, split: str, subject: str | None = None, arm:
     rows = rows.filter(score(axis).is_not_null()) if axis in case.view.axes else rows.head(0)
     values = rows[f"score:{axis}"].to_numpy() if axis in case.view.axes else np.zeros(0)
     # Means of judges and repeats carry rounding: 0.6 + 0.4 must not fall under 1.
-    y = (values >= cut_of(case.claim, axis) - 1e-9).astype(np.int64)
+    y = (values >= case.claim.cut_of(axis) - 1e-9).astype(np.int64)
     return Labelled(rows, y, codes(rows["prompt_key"].to_numpy()) if rows.height else np.zeros(0, dtype=np.int64))
 
 
@@ -102,11 +95,6 @@ def probed(case: Case, axis: str, split: str, tag: str, subject: str | None = No
     x = case.bundle.features[tag][index].astype(np.float64) if len(index) else np.zeros((0, 1))
     read = (index >= 0) & (x != 0).any(axis=1)
     return Probed(rows.at(read), x[read])
-
-
-def fitting_split(case: Case, axis: str, tag: str, subject: str | None = None) -> str:
-    """The split that the probe is fitted on: train, or eval where train has no answer with label and state."""
-    return "train" if len(probed(case, axis, "train", tag, subject).x) else "eval"
 
 
 def groups_of(rows: Labelled) -> Ints:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from dd_core.falsify.case import Step, tidy
-from dd_core.falsify.probe.study import CrossValidated, Scored
+from dd_core.falsify.probe.study import Scored
 from dd_core.falsify.statistics import MOST_PROMPTS, POWER, STEP_LEVEL, wilson
 from dd_core.falsify.statistics.auc import Auc, class_gap
 from dd_core.falsify.steps import RANK, StepId
@@ -63,7 +63,7 @@ def _prompts_needed(n_prompts: int, se: float, distance: float, level: float) ->
     return max(needed, n_prompts + 1) if needed <= MOST_PROMPTS else None
 
 
-def judge_area(scored: Scored | CrossValidated, gate: float, level: float, what: str) -> Part:
+def judge_area(scored: Scored, gate: float, level: float, what: str) -> Part:
     """An area against its gate: pass if it clears it and its whole interval 0.5; fail if that lies under the gate."""
     rows, area = scored.rows, scored.area
     low, high = area.interval(level)
@@ -84,7 +84,7 @@ def judge_area(scored: Scored | CrossValidated, gate: float, level: float, what:
 
 
 def judge_asymmetry(
-    scored: Scored | CrossValidated, threshold: float | None, gate: float, level: float, least: float | None = None
+    scored: Scored, threshold: float | None, gate: float, level: float, least: float | None = None
 ) -> Part:
     """P(assert given wrong) - P(assert given correct) against its gate, asserting from `threshold` on.
 

@@ -25,7 +25,7 @@ from dd_core.falsify.probe.study import (
     group_codes,
     transferred,
 )
-from dd_core.falsify.statistics import correlation_interval
+from dd_core.falsify.statistics import TOST_LEVEL, correlation_interval
 from dd_core.falsify.steps import RANK, StepId, step_level
 from dd_core.falsify.verdict import StepResult, StepStatus
 
@@ -179,7 +179,7 @@ def _judge_correlation(case: Case, first: str, second: str, tag: str) -> Part:
     if found is None:
         return Part("unclear", f"{first} and {second} share too few answers to compare", -math.inf)
     r, n = found
-    low, high = correlation_interval(r, n, 1 - 2 * (1 - step_level(case, "train")))
+    low, high = correlation_interval(r, n, TOST_LEVEL)
     status: StepStatus = "fail" if low >= gate else "pass" if high < gate else "unclear"
     return Part(status, f"r of {first} and {second} {r:.3f} [{low:.3f}, {high:.3f}], limit {gate:g}", gate - r)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from dd_core.falsify.case import Case
-from dd_core.falsify.probe.data import Labelled, Probed, fitting_split, groups_of, probed
+from dd_core.falsify.probe.data import Labelled, Probed, groups_of, probed
 from dd_core.falsify.probe.fit import Fit, fit_probe, out_of_fold
 from dd_core.falsify.statistics import Floats, Ints
 from dd_core.falsify.statistics.auc import Auc, auc_estimate, aucs
@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Scored:
-    """Answers on fresh with the log-odds [n] that the probe gives them."""
+    """Answers with the log-odds [n] that a probe that has not seen them gives them."""
 
     rows: Labelled
     scores: Floats
@@ -83,17 +83,11 @@ class Null:
 
 
 @dataclass(frozen=True)
-class CrossValidated:
+class CrossValidated(Scored):
     """Answers with the log-odds [n] that a probe fitted on the other folds gives them, and the null's results."""
 
-    rows: Labelled
-    scores: Floats
     fold: Ints
     null: Null
-
-    @property
-    def probabilities(self) -> Floats:
-        return expit(self.scores)
 
     @property
     def area(self) -> Auc:
@@ -120,11 +114,11 @@ def null_of(labels: Ints, scores: Floats, fold: Ints, least: float) -> Null:
 
 
 def fitting_rows(case: Case, axis: str, tag: str, subject: str | None = None) -> tuple[str, Probed]:
-    """(split, rows) that the probe is fitted on."""
+    """(split, rows) that the probe is fitted on: train, or eval where train has no answer with label and state."""
     key = ("fitting rows", axis, tag, subject)
     if key not in case.memo:
-        split = fitting_split(case, axis, tag, subject)
-        case.memo[key] = split, probed(case, axis, split, tag, subject)
+        train = probed(case, axis, "train", tag, subject)
+        case.memo[key] = ("train", train) if len(train.x) else ("eval", probed(case, axis, "eval", tag, subject))
     return case.memo[key]
 
 

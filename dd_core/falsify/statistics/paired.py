@@ -147,7 +147,7 @@ def crossed(values: Floats, prompt: Ints, seed: Ints, *, step: float | None = No
     """
     if len(values) == 0:
         raise ValueError("no cells to estimate from")
-    n_prompts, n_seeds = int(prompt.max()) + 1, int(seed.max()) + 1
+    n_prompts, n_seeds, n_cells = int(prompt.max()) + 1, int(seed.max()) + 1, len(values)
     mean = float(np.mean(values))
     parts = _parts(values, prompt, seed, n_prompts, n_seeds)
     if step is not None:
@@ -166,7 +166,7 @@ def crossed(values: Floats, prompt: Ints, seed: Ints, *, step: float | None = No
         variance = max(by_prompt + by_seed - by_cell, by_prompt, by_seed)
         df = min(n_prompts, n_seeds) - 1
     se = math.sqrt(variance) if n_prompts > 1 else math.nan
-    return Estimate(mean, centre, se, df if n_prompts > 1 else 0, n_prompts, n_seeds, len(values), parts, step)
+    return Estimate(mean, centre, se, df if n_prompts > 1 else 0, n_prompts, n_seeds, n_cells, parts, step)
 
 
 def rare_step(values: Floats) -> float | None:

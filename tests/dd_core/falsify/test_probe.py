@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from dd_core.errors import InputError
 from dd_core.falsify import StepResult, Verdict, bundle_from_tables, falsify, save_bundle
 from dd_core.falsify.case import Case
-from dd_core.falsify.probe.data import Labelled, cut_of, groups_of, labelled
+from dd_core.falsify.needed import what_is_needed
+from dd_core.falsify.probe.data import Labelled, groups_of, labelled
 from dd_core.falsify.probe.fit import STRENGTHS, Space, out_of_fold, stratified_folds
 from dd_core.falsify.probe.study import CrossValidated, best_threshold, fitting_rows, null_of, one_thread
 from dd_core.falsify.statistics.auc import auc, auc_estimate
@@ -151,7 +152,7 @@ def test_one_score_under_two_names_is_an_axis_collapse() -> None:
 def test_rubric_axes_are_cut_at_four_and_unit_axes_at_a_half() -> None:
     planted = quick(other_axes=("factual_accuracy",))
     claim = planted.claim()
-    assert (cut_of(claim, "factual_accuracy"), cut_of(claim, "correct")) == (4.0, 0.5)
+    assert (claim.cut_of("factual_accuracy"), claim.cut_of("correct")) == (4.0, 0.5)
     for i, row in enumerate(row for row in planted.judgements if row["axis"] == "factual_accuracy"):
         row["score"] = 4.0 if i % 2 else 3.5
     assert labelled(Case(planted.bundle()), "factual_accuracy", "fresh").y.mean() == 0.5
@@ -185,6 +186,9 @@ def test_unclear_steps_say_how_many_prompts_would_settle_them() -> None:
     assert fresh.result.status == "unclear"
     assert fresh.needed_rows is not None and 40 < fresh.needed_rows < 20_000
     assert f"about {fresh.needed_rows} prompts on fresh" in fresh.result.note
+    wanted = [step.needed_rows for step in case.steps.values() if step.result.status == "unclear"]
+    known = [rows for rows in wanted if rows is not None]
+    assert what_is_needed(case, (), ())["prompts"] == (max(known) if len(known) == len(wanted) else None)
     more = [judged(quick(auc=0.67, n_train=300, n_fresh=n, seed=2)).steps["fresh"].result.ci for n in (40, 160)]
     assert more[0] is not None and more[1] is not None
     assert more[1][1] - more[1][0] < 0.7 * (more[0][1] - more[0][0])

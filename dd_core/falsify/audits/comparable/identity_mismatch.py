@@ -9,12 +9,10 @@ by prompts alone.
 from __future__ import annotations
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
-from dd_core.falsify.statistics import AUDIT_LEVEL
+from dd_core.falsify.statistics import AUDIT_LEVEL, tost
 
 MARGIN = 0.05
 """Largest difference that counts as none, as a fraction of the axis' range."""
-
-TOST_LEVEL = 0.90
 
 
 def audit(case: Case) -> Finding:
@@ -34,18 +32,17 @@ def audit(case: Case) -> Finding:
         if estimate is None:
             continue
         margin = MARGIN * case.span(axis)
-        low, high = estimate.interval(AUDIT_LEVEL)
         evidence[axis] = {
             "estimate": tidy(estimate.mean),
-            "interval": tidy_interval((low, high)),
+            "interval": tidy_interval(estimate.interval(AUDIT_LEVEL)),
             "margin": tidy(margin),
         }
-        if low > margin or high < -margin:
+        held = tost(estimate, margin, gain_is_loss=True, lost_level=AUDIT_LEVEL)
+        if held == "lost":
             note = f"At identity strength {axis} moves by {estimate.mean:+.3g}: the harness, not the edit, moves it."
             return Finding("fail", note, evidence, tuple(differing["row"].head(3).to_list()))
         equal = equal and estimate.mean == 0 and estimate.parts.prompt == 0 and estimate.parts.rest == 0
-        low, high = estimate.interval(TOST_LEVEL)
-        inside = inside and low > -margin and high < margin
+        inside = inside and held == "holds"
     if equal:
         return Finding("pass", "At identity strength every text and score is the baseline's.", evidence)
     if inside:

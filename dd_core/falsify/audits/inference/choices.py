@@ -17,6 +17,7 @@ from dd_core.falsify.audits.meaning.response_class import odd_answers
 from dd_core.falsify.audits.meaning.truncation import CUT
 from dd_core.falsify.case import Case
 from dd_core.falsify.statistics import Estimate, Floats
+from dd_core.falsify.statistics.auc import midranks
 from dd_core.falsify.view import group_means, score
 
 CLAIMED = "as claimed"
@@ -44,8 +45,8 @@ def _scales(case: Case, split: str) -> Iterator[Choice]:
     treated, baseline = (cells[f"{side}_y"].to_numpy() for side in ("t", "b"))
     scales = {"scores as ranks": _ranks, "signs of the differences": lambda t, b: np.sign(t - b)}
     if not case.view.two_valued(case.claim.axis):
-        cut = _cut(case)
-        above = np.concatenate([treated, baseline]) >= cut
+        cut = case.claim.cut_of(case.claim.axis)
+        above = np.concatenate([treated, baseline]) >= cut - 1e-9
         if LEAST_SHARE <= above.mean() <= 1 - LEAST_SHARE:
             yield from _on_scale(case, split, f"share of scores from {cut:g} up")
     for name, scale in scales.items():
@@ -54,15 +55,9 @@ def _scales(case: Case, split: str) -> Iterator[Choice]:
             yield name, estimate, 0.0
 
 
-def _cut(case: Case) -> float:
-    """Where a scale is commonly cut: coverage at one half (right or not), a rubric at three quarters (4 of 1 to 5)."""
-    low, high = case.claim.range_of(case.claim.axis)
-    return low + (high - low) * (0.5 if (low, high) == (0.0, 1.0) else 0.75)
-
-
 def _on_scale(case: Case, split: str, name: str) -> Iterator[Choice]:
     """Single answers are cut, not means of them."""
-    above = (score(case.claim.axis) >= _cut(case)).cast(pl.Float64)
+    above = (score(case.claim.axis) >= case.claim.cut_of(case.claim.axis) - 1e-9).cast(pl.Float64)
     cells = case.view.cells({"y": above}, split)
     estimate = case.view.estimate(cells, case.sign * (cells["t_y"] - cells["b_y"]).to_numpy())
     if estimate is not None:
@@ -71,10 +66,7 @@ def _on_scale(case: Case, split: str, name: str) -> Iterator[Choice]:
 
 def _ranks(treated: Floats, baseline: Floats) -> Floats:
     """Differences [n] of ranks among all 2n scores, ties at their middle, as shares of 2n."""
-    both = np.concatenate([treated, baseline])
-    _, place, counts = np.unique(both, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts - 1) / 2
-    ranks = middle[place] / len(both)
+    ranks = midranks(np.concatenate([treated, baseline])) / (2 * len(treated))
     return np.asarray(ranks[: len(treated)] - ranks[len(treated) :], dtype=np.float64)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
-from dd_core.falsify.probe.data import Labelled, main_tag, tag_of
+from dd_core.falsify.probe.data import Labelled, main_tag, probed, tag_of
 from dd_core.falsify.probe.fit import Space
 from dd_core.falsify.probe.study import fitted, fitting_rows, one_thread, transferred
 from dd_core.falsify.statistics import AUDIT_LEVEL, STEP_LEVEL, Floats, Ints
@@ -134,9 +134,7 @@ def _control(case: Case, axis: str, tag: str, train: Labelled, fresh: Labelled, 
     coins = dict(zip(prompts, rng.random((len(prompts), CONTROLS)) < train.y.mean(), strict=True))
     labels = [np.array([coins[key] for key in rows.table["prompt_key"].to_list()]) for rows in (train, fresh)]
     fit = fitted(case, axis, tag)
-    x = case.bundle.features[tag]
-    at = {name: i for i, name in enumerate(case.bundle.feature_ids)}
-    states = x[[at[row] for row in fresh.table["row"].to_list()]].astype(np.float64)
+    states = probed(case, axis, "fresh", tag).x
     with one_thread():
         weights, _ = fit.space.fit_columns(labels[0].astype(np.float64), fit.strength)
         areas = aucs(labels[1].astype(np.int64), fit.space.turn(states) @ weights)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from dd_core.falsify.case import Case, Finding, tidy
-from dd_core.falsify.probe.data import cut_of, labelled
+from dd_core.falsify.probe.data import labelled
 
 FEWEST = 20
 
@@ -22,7 +22,7 @@ def audit(case: Case) -> Finding:
         return Finding("not_checkable", "No answer on fresh has a score on the claimed axis.", missing=missing)
     counts = {"positive": rows.prompts_with(1), "negative": rows.prompts_with(0)}
     rarer = min(counts, key=lambda name: (counts[name], name))
-    evidence = {**counts, "fewest": FEWEST, "cut": tidy(cut_of(case.claim, axis))}
+    evidence = {**counts, "fewest": FEWEST, "cut": tidy(case.claim.cut_of(axis))}
     said = f"{counts[rarer]} of {rows.n_prompts} fresh prompts have a {rarer} answer"
     if counts[rarer] >= FEWEST:
         return Finding("pass", f"{said}, enough to be told from chance.", evidence)

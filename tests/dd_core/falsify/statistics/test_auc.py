@@ -99,6 +99,23 @@ def test_the_variance_is_that_of_a_cluster_bootstrap() -> None:
         bootstrap_auc(y[y == 1], scores[y == 1], np.arange(int(y.sum())))
 
 
+def test_answers_of_the_only_prompt_of_a_class_count_as_one() -> None:
+    rng = np.random.default_rng(2)
+    prompt = np.arange(41)
+    y, scores = (prompt == 0).astype(np.int64), rng.normal(0, 1, 41)
+    once = auc_estimate(y, scores, prompt).interval()
+    often = auc_estimate(np.repeat(y, 4), np.repeat(scores, 4), np.repeat(prompt, 4)).interval()
+    assert often == pytest.approx(once, abs=0.02)
+
+
+def test_answers_that_all_say_the_same_count_once_a_prompt() -> None:
+    y, says, prompt = np.arange(60) % 2, np.ones(60, dtype=bool), np.arange(60)
+    once = class_gap(y, says, prompt)
+    often = class_gap(np.repeat(y, 4), np.repeat(says, 4), np.repeat(prompt, 4))
+    assert once is not None and often is not None
+    assert often.interval() == pytest.approx(once.interval(), abs=1e-9)
+
+
 def test_repeating_every_row_narrows_nothing() -> None:
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 50)

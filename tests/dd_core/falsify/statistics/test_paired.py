@@ -220,3 +220,8 @@ def test_variance_parts_are_found_again() -> None:
     assert parts.prompt == pytest.approx(0.64, rel=0.2)
     assert parts.seed == pytest.approx(0.09, rel=0.5)
     assert parts.rest == pytest.approx(0.25, rel=0.05)
+
+
+def test_pseudo_prompts_are_no_cells() -> None:
+    found = crossed(np.array([0.0, 1.0, 0.0]), np.arange(3), np.zeros(3, dtype=np.int64), step=1.0)
+    assert (found.n_cells, found.n_prompts) == (3, 3)
