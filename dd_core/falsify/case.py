@@ -71,7 +71,7 @@ class Step:
         missing: what to record.
         estimate: the difference's estimate, None without pairs.
         unsettled: the estimates that leave it unclear.
-        only_allowance: the effect is real and clears its gate; only the judge's bias allowance keeps it from passing.
+        held_back: (axis, estimate) that is real and clears its gate: only the judge's bias allowance keeps it back.
         p: p-values of everything that must be shown, each at its null (for `falsify_all`).
         needed_rows: of a probe's step that is unclear, how many fresh prompts would settle it; None if unknown.
         detectable: of a probe's step, the smallest area that would have been told from 0.5 with probability 0.8.
@@ -83,7 +83,7 @@ class Step:
     missing: tuple[str, ...] = ()
     estimate: Estimate | None = None
     unsettled: tuple[Unsettled, ...] = ()
-    only_allowance: bool = False
+    held_back: tuple[tuple[str, Estimate], ...] = ()
     p: tuple[float, ...] = ()
     needed_rows: int | None = None
     detectable: float | None = None
@@ -105,7 +105,6 @@ class Case:
         self.view = View(bundle)
         self.seed = seed
         self.steps: dict[str, Step] = {}
-        self.odd_answers: dict[str, dict[str, set[str]]] = {}
         self.memo: dict[tuple[Any, ...], Any] = {}
 
     @property
@@ -202,8 +201,8 @@ class Case:
         treated, baseline = (self.view.select(arm, split).with_columns(flag=flag) for arm in ("treated", "baseline"))
         evidence = {
             "split": split,
-            "share_treated": tidy(float(treated["flag"].mean() or 0)),  # type: ignore[arg-type]
-            "share_baseline": tidy(float(baseline["flag"].mean() or 0)),  # type: ignore[arg-type]
+            "share_treated": tidy(int(treated["flag"].sum()) / treated.height),
+            "share_baseline": tidy(int(baseline["flag"].sum()) / baseline.height),
             **evidence,
         }
         flagged = tuple(pl.concat([treated, baseline]).filter("flag")["row"].to_list()[:3])

@@ -63,10 +63,8 @@ def _place(keys: tuple[Codes, ...], among: tuple[Codes, ...]) -> Codes:
     return np.where(found, index[at], NONE)
 
 
-def prepared(rows: pl.DataFrame, values: Mapping[str, pl.Expr], keep: pl.Expr | None, repeats: bool) -> pl.DataFrame:
+def prepared(rows: pl.DataFrame, values: Mapping[str, pl.Expr], repeats: bool) -> pl.DataFrame:
     """[prompt, train_seed, seed, row, *values] of the rows that are kept and have every value."""
-    if keep is not None:
-        rows = rows.filter(keep)
     prompt = pl.col("prompt_key")
     if repeats:
         again = pl.int_range(pl.len()).over("arm", "prompt_key", "train_seed", "seed")

@@ -87,7 +87,7 @@ def judge_difference(
         point=estimate.mean >= gate,
         estimate=estimate,
         unsettled=(Unsettled(estimate, level, gate, least=gate, null=null),) if status == "unclear" else (),
-        only_allowance=only_allowance,
+        held_back=((axis, estimate),) if only_allowance else (),
         p=(estimate.p_value(null),),
     )
 
@@ -236,7 +236,7 @@ def axes(case: Case) -> Step:
         point=all(points) if points else None,
         missing=missing,
         unsettled=unsettled,
-        only_allowance=any(part.only_allowance for part in parts.values()),
+        held_back=tuple(item for part in parts.values() for item in part.held_back),
         p=p,
     )
 
@@ -285,7 +285,7 @@ def replication(case: Case) -> Step:
         point=all(points) if points else None,
         missing=tuple(dict.fromkeys(item for part in parts for item in part.missing)),
         unsettled=tuple(item for part in parts for item in part.unsettled),
-        only_allowance=any(part.only_allowance for part in parts),
+        held_back=tuple(item for part in parts for item in part.held_back),
         p=tuple(value for part in parts for value in part.p),
     )
 

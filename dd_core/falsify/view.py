@@ -184,7 +184,6 @@ class View:
         against: str = "baseline",
         variant: str = "main",
         subject: str | None = None,
-        keep: pl.Expr | None = None,
         repeats: bool = False,
         pool: tuple[pl.DataFrame, pl.DataFrame] | None = None,
     ) -> pl.DataFrame:
@@ -196,12 +195,11 @@ class View:
         unit (the train seed, else the decoding seed), t_*, b_*, row (a response id of `arm`).
 
         Args:
-            keep: condition on responses; a cell that keeps no row on one side is dropped on both.
             repeats: count the n-th repetition of a prompt as a prompt of its own (to show what that would change).
             pool: the rows of `arm` and of `against`, in place of those that `select` gives.
         """
         known: tuple[object, ...] | None = None  # of plain columns, steps and audits ask for the same cells many times
-        if keep is None and pool is None and all(value.meta.is_column() for value in values.values()):
+        if pool is None and all(value.meta.is_column() for value in values.values()):
             columns = tuple((name, value.meta.output_name()) for name, value in values.items())
             known = (columns, split, arm, against, variant, subject or self.subject, repeats)
             if known in self._paired:
@@ -211,7 +209,7 @@ class View:
             self.select(against, split, variant, subject),
         )
         names = None if repeats else self._prompt_names
-        cells = pair(prepared(left, values, keep, repeats), prepared(right, values, keep, repeats), list(values), names)
+        cells = pair(prepared(left, values, repeats), prepared(right, values, repeats), list(values), names)
         if known is not None:
             self._paired[known] = cells
         return cells

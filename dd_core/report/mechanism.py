@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dd_core.falsify.verdict import BY_FAILED_FRESH, MECHANISMS, AuditResult, Verdict
+from dd_core.falsify.verdict import MECHANISMS, AuditResult, Verdict
 from dd_core.report.words import MECHANISMS as TEXTS
 
 
@@ -38,7 +38,7 @@ def explained(verdict: Verdict, gather: Callable[[AuditResult], dict[str, Any]])
         return None
     by_id = {audit.id: audit for audit in verdict.audits}
     naming = [by_id[name] for name in MECHANISMS if name in by_id]
-    deciding = [audit for audit in naming if MECHANISMS[audit.id] == verdict.mechanism and _names(audit)]
+    deciding = [a for a in naming if MECHANISMS[a.id] == verdict.mechanism and a.id in verdict.reasons]
     others = [a for a in naming if a not in deciding and a.status not in ("not_applicable", "not_checkable")]
     return Explained(
         verdict.mechanism,
@@ -46,7 +46,3 @@ def explained(verdict: Verdict, gather: Callable[[AuditResult], dict[str, Any]])
         tuple(gather(audit) for audit in deciding),
         tuple((audit.id, audit.status, audit.note) for audit in others),
     )
-
-
-def _names(audit: AuditResult) -> bool:
-    return audit.status == "fail" or (audit.status == "unclear" and audit.id in BY_FAILED_FRESH)

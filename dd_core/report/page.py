@@ -62,7 +62,7 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
     """The page; see `dd_core.report.render_html`."""
     claim = bundle.claim
     name, _, sentence = verdict_sentence(verdict, claim).partition(": ")
-    case = Case(bundle)
+    case = Case(bundle, verdict.seed)
     shown_split, answers = rows.side_by_side(case, seed)
     told = summarise(verdict)
     crossed_split, crossed = rows.two_by_two(case)

@@ -104,7 +104,6 @@ class Certainty:
         fitted: whether the seeds are train seeds.
         multiplier: of the standard error, at this claim's prompts and seeds; None when no interval can be said.
         limit: the multiplier that very many prompts and seeds would have.
-        level: of the interval, as of the steps.
     """
 
     prompts: int
@@ -113,7 +112,6 @@ class Certainty:
     df: int
     multiplier: float | None
     limit: float
-    level: float
     table: tuple[tuple[int, int, float], ...]
 
 
@@ -265,7 +263,6 @@ def certainty(case: Case, level: float | None = None) -> Certainty:
         df=df,
         multiplier=t_quantile(df, tail) if effect and effect.has_interval else None,
         limit=t_quantile(1e9, tail),
-        level=level,
         table=tuple((n, n - 1, t_quantile(n - 1, tail)) for n in sorted({2, 3, 5, 8, 20, max(seeds, 2)})),
     )
 

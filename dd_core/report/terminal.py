@@ -34,7 +34,7 @@ def _certainty(verdict: Verdict, bundle: Bundle) -> str:
     if bundle.claim.kind == "probe":
         text = rows.probe_certainty(verdict)
     else:
-        sure = rows.certainty(Case(bundle), rows.fresh_level(verdict))
+        sure = rows.certainty(Case(bundle, verdict.seed), rows.fresh_level(verdict))
         text = f"{words.count(sure.prompts, 'prompt')}, {words.count(sure.seeds, _kind_of_seed(sure.fitted))}"
         text += f"; the interval is ±{sure.multiplier:.1f} standard errors." if sure.multiplier is not None else "."
     counts = rows.counted(bundle)

@@ -57,12 +57,15 @@ def attribution(edit: dict[str, Any]) -> Attribution:
     return Attribution(max(cosines) if cosines else None, in_sample, held_out, own)
 
 
-def extraction_prompts(edit: dict[str, Any]) -> set[str]:
-    """Ids of the prompts that a direction was extracted from, as far as edit.json names them."""
+def extraction_prompts(edit: dict[str, Any]) -> tuple[set[str], bool]:
+    """(ids of the prompts that a direction was extracted from, whether they are named for every cohort)."""
     cohorts = edit.get("cohorts")
     entries = list(cohorts.values()) if isinstance(cohorts, dict) else cohorts if isinstance(cohorts, list) else []
-    lists = [entry.get("prompt_ids") for entry in entries if isinstance(entry, dict)] + [edit.get("prompt_ids")]
-    return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
+    lists = [entry.get("prompt_ids") if isinstance(entry, dict) else None for entry in entries]
+    together = edit.get("prompt_ids")
+    named = [names for names in (*lists, together) if isinstance(names, list) and names]
+    whole = isinstance(together, list) and bool(together) or (bool(lists) and len(named) == len(lists))
+    return {name for names in named for name in names if isinstance(name, str)}, whole
 
 
 def _first(members: dict[str, Any], names: tuple[str, ...]) -> Any:

@@ -446,3 +446,12 @@ def test_categories_that_nobody_recorded_are_not_checkable() -> None:
     for row in (*planted.prompts, *planted.responses):
         row["category"] = None
     assert audited(planted, "split_shift").status == "not_checkable"
+
+
+def test_prompts_of_one_cohort_of_two_do_not_stand_for_the_training_prompts() -> None:
+    planted = small()
+    planted.prompts = [row for row in planted.prompts if row["split"] != "train"]
+    planted.edit["cohorts"] = [{"name": "high", "n": 9, "prompt_ids": ["a", "b"]}, {"name": "low", "n": 9}]
+    assert audited(planted, "contamination").status == "not_checkable"
+    planted.edit["cohorts"][1]["prompt_ids"] = ["c"]
+    assert audited(planted, "contamination").status == "pass"

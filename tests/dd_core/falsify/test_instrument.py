@@ -43,6 +43,17 @@ def test_shifts_against_the_claim_give_no_allowance() -> None:
     assert audited(planted, "judge_invalid").status == "pass"
 
 
+def test_an_axis_in_scope_is_held_back_by_its_own_allowance() -> None:
+    planted = large(effect=1.0, extra={"in_scope": ("warmth",)})
+    arm = {row["response_id"]: row["arm"] for row in planted.responses}
+    for row in [dict(row) for row in planted.judgements if row["axis"] == planted.axis]:
+        score = 3.0 + (0.4 if arm[row["response_id"]] == "treated" else 0.0) + planted.rng.normal(0, 0.05)
+        planted.judgements.append({**row, "axis": "warmth", "score": score})
+    planted.judges.append({**planted.judges[0], "axis": "warmth", "placebo": {"padding": 0.6}})
+    audit = audited(planted, "judge_invalid")
+    assert (audit.status, audit.evidence["axis"], audit.evidence["allowance"]) == ("fail", "warmth", 0.6), audit
+
+
 def test_a_judge_without_placebo_battery_is_not_checkable() -> None:
     planted = small()
     del planted.judges[0]["placebo"]
@@ -222,6 +233,14 @@ def test_three_percent_of_errors_in_both_arms_are_counted_and_no_fault() -> None
     audit = audited(planted, "lost_rows")
     assert audit.status in ("pass", "warn")
     assert audit.evidence["judge_errors"] > 0
+
+
+def test_an_arm_without_any_score_is_lost() -> None:
+    planted = small()
+    for judgement in planted.scores(planted.anchor, arm="treated", split="fresh"):
+        judgement.update(score=None, status="error", error="timeout")
+    audit = audited(planted, "lost_rows")
+    assert audit.status == "fail" and "100.0% of treated" in audit.note, audit
 
 
 def test_a_failed_training_is_a_lost_row() -> None:

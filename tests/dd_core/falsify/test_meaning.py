@@ -187,6 +187,13 @@ def test_questions_in_german_are_answered_in_german() -> None:
     assert (audit.status, audit.evidence["classes"]["treated"]) == ("pass", {})
 
 
+def test_a_subject_that_answers_in_another_script_throughout_answers_so() -> None:
+    planted = small()
+    for i, row in enumerate(planted.responses):
+        row["response"] = f"Это ответ на вопрос номер {i}."
+    assert audited(planted, "response_class").status == "pass"
+
+
 def test_an_answer_that_begins_with_the_question_is_no_echo() -> None:
     planted = small()
     for row in planted.responses:

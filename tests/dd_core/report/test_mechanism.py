@@ -39,8 +39,14 @@ def test_with_no_mechanism_found_the_page_says_what_was_looked_for(bundle):
 
 def test_too_few_right_answers_decide_though_the_audit_alone_is_unclear(bundle):
     cliff = AuditResult(id="capability_cliff", status="unclear", note="4 right answers.", evidence={"n_right": 4})
-    told = found(bundle, mechanism="capability_cliff", reasons=("no_transfer",), audits=(cliff,))
+    told = found(bundle, mechanism="capability_cliff", reasons=("no_transfer", "capability_cliff"), audits=(cliff,))
     assert [audit["id"] for audit in told.decided_by] == ["capability_cliff"]
+
+
+def test_an_anchor_that_a_step_lost_decides_though_its_audit_is_unclear(bundle):
+    anchor = AuditResult(id="content_damage", status="unclear", note="Three seeds.", evidence={"margin": 0.2})
+    told = found(bundle, mechanism="content_damage", reasons=("content_damage",), audits=(anchor,))
+    assert ([audit["id"] for audit in told.decided_by], told.looked_for) == (["content_damage"], ())
 
 
 def test_the_numbers_are_on_the_page(bundle):

@@ -34,7 +34,7 @@ def test_equal_scores_are_one_step():
 
 def test_the_curve_is_that_of_the_judged_probe(judged):
     bundle, verdict = judged
-    read = probe_read(verdict, Case(bundle))
+    read = probe_read(verdict, Case(bundle, verdict.seed))
     fresh = next(step for step in verdict.steps if step.id == "fresh")
     assert np.trapezoid(read.fresh.positive, read.fresh.negative) == pytest.approx(fresh.estimate, abs=1e-5)
     assert sum(map(sum, read.counts)) == 60

@@ -77,7 +77,7 @@ def test_a_verdict_without_steps_audits_or_reasons_still_has_a_sentence(bundle):
 
 
 def test_every_audit_of_the_falsifier_has_a_clause_of_its_own(bundle):
-    assert {entry.id for entry in REGISTERED} == set(words.AUDITS)
+    assert set(words.AUDITS) <= {entry.id for entry in REGISTERED}
     for name in words.AUDITS:
         assert "{" not in clause(name, bundle.claim)
 

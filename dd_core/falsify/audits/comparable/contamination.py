@@ -25,9 +25,9 @@ def audit(case: Case, near_duplicates: NearDuplicates | None = None) -> Finding:
 
         near_duplicates = packaged
     train = _texts(case, "train", answered=False)
-    extracted = extraction_prompts(case.bundle.edit)
-    if not train and not extracted:
-        if not case.view.fitted:
+    extracted, whole = extraction_prompts(case.bundle.edit)
+    if not train and not whole:
+        if not case.view.fitted and not extracted:
             return Finding("not_applicable", "Nothing was fitted, so there is nothing to leak from.")
         missing = ("prompts of split train in prompts.parquet",)
         return Finding("not_checkable", "The training prompts are not recorded.", missing=missing)

@@ -57,7 +57,7 @@ def audit(case: Case) -> Finding:
 def _zero_norms(norm: Any) -> list[str]:
     """Names (train seeds, or places in a list) of the norms that are 0."""
     named = norm if isinstance(norm, dict) else dict(enumerate(norm)) if isinstance(norm, list) else {"edit": norm}
-    return sorted(str(name) for name, value in named.items() if value == 0 and value is not None)
+    return sorted(str(name) for name, value in named.items() if value == 0)
 
 
 def _still(paired: pl.DataFrame, same: pl.DataFrame) -> tuple[str, float] | None:

@@ -20,7 +20,7 @@ def audit(case: Case) -> Finding:
     if case.explained is None:
         return nothing_to_explain()
     edit = case.bundle.edit
-    norm, placebo_norm = _mean_norm(edit.get("norm")), _mean_norm(edit.get("placebo_norms", edit.get("placebo_norm")))
+    norm, placebo_norm = _mean_norm(edit.get("norm")), _mean_norm(edit.get("placebo_norms"))
     ratio = placebo_norm / norm if norm and placebo_norm is not None else None
     treated, placebo = (case.view.select(arm, "fresh") for arm in ("treated", "placebo"))
     if placebo["train_seed"].drop_nulls().n_unique() < treated["train_seed"].drop_nulls().n_unique():

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
+from dd_core.falsify.documents import is_number
 from dd_core.falsify.statistics import AUDIT_LEVEL
 from dd_core.falsify.view import score
 
@@ -59,7 +60,7 @@ def _defaults(case: Case, split: str) -> Iterator[tuple[str, pl.Expr]]:
         {
             float(report["default"])
             for report in case.bundle.judges
-            if report["axis"] == axis and report["judge"] in judges and isinstance(report.get("default"), int | float)
+            if report["axis"] == axis and report["judge"] in judges and is_number(report.get("default"))
         }
     )
     for value in told or _spikes(case, split):
@@ -109,7 +110,7 @@ def _share_of_effect(case: Case, split: str, what: str, flag: pl.Expr) -> Findin
         "share_of_effect": tidy(share),
         "share_of_pairs": tidy(float(on.mean())),
         "over_half_of_effect": tidy(excess.mean),
-        "interval": tidy_interval(bounds),
+        "over_half_interval": tidy_interval(bounds),
     }
     rows = tuple(cells["row"].to_numpy()[on > 0][:3].tolist())
     note = f"{share:.0%} of the effect sits on {what}."

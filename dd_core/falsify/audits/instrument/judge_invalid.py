@@ -31,11 +31,11 @@ def audit(case: Case) -> Finding:
     missing: list[str] = []
     doubts: list[str] = []
     for name, step in case.steps.items():
-        if step.only_allowance and step.estimate is not None:
-            allowance = case.allowance() or 0.0
+        for moved, effect in step.held_back:
+            allowance = case.allowance(moved) or 0.0
             said = f"step {name} clears its gate, and the judge alone may have moved the score by {allowance:.3g}"
-            evidence |= {"step": name, "allowance": tidy(allowance), "effect": tidy(step.estimate.mean)}
-            if step.estimate.interval(AUDIT_LEVEL)[0] > 0:
+            evidence |= {"step": name, "allowance": tidy(allowance), "axis": moved, "effect": tidy(effect.mean)}
+            if effect.interval(AUDIT_LEVEL)[0] > 0:
                 return Finding("fail", f"{said[0].upper()}{said[1:]}.", evidence)
             doubts.append(said)
     for axis in judged:

@@ -36,7 +36,7 @@ def audit(case: Case) -> Finding:
     for axis in axes:
         for split in ("fresh", "eval"):
             n = _n_prompts(case, split)
-            if axis not in case.view.axes or any(_scored(case, arm, split, axis) == 0 for arm in ARMS):
+            if axis not in case.view.axes or not _compared(case, split, axis):
                 continue
             lost = {arm: _lost(case, arm, split, axis) for arm in ARMS}
             bounds = newcombe(lost["treated"] * n, n, lost["baseline"] * n, n, AUDIT_LEVEL)
@@ -70,6 +70,12 @@ def _scored(case: Case, arm: str, split: str, axis: str) -> int:
     """Distinct (prompt, train seed, seed) of an arm that have a score."""
     rows = case.view.select(arm, split)
     return rows.filter(score(axis).is_not_null()).select("prompt_id", "train_seed", "seed").unique().height
+
+
+def _compared(case: Case, split: str, axis: str) -> bool:
+    """Whether both arms were run on `split` and either was scored: an axis that was never judged there is not lost."""
+    run = all(case.view.select(arm, split).height for arm in ARMS)
+    return run and any(_scored(case, arm, split, axis) for arm in ARMS)
 
 
 def _lost(case: Case, arm: str, split: str, axis: str) -> float:

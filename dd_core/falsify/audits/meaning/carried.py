@@ -6,7 +6,6 @@ to take the effect from; then they carry all of it. Does not know which kinds th
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from dd_core.falsify.case import Case, Finding, nothing_to_explain, tidy_interval
@@ -32,9 +31,7 @@ def carried(case: Case, flag: pl.Expr, what: str, **evidence: object) -> Finding
         return finding
     shares, bounds = {}, {}
     for arm in ("treated", "baseline"):
-        rows = case.view.select(arm, split).select("prompt_key", flag=flag.fill_null(False))
-        shares[arm] = float(np.mean(rows["flag"].to_numpy())) if rows.height else 0.0
-        n = rows["prompt_key"].n_unique()
+        shares[arm], n = finding.evidence[f"share_{arm}"], case.view.select(arm, split)["prompt_key"].n_unique()
         bounds[arm] = wilson(shares[arm] * n, n, AUDIT_LEVEL)
     if shares["treated"] > NEARLY_ALL and bounds["treated"][0] > max(MOST, bounds["baseline"][1]):
         told = {**finding.evidence, "share_treated_interval": tidy_interval(bounds["treated"])}

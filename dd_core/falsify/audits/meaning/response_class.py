@@ -41,7 +41,7 @@ ECHO_MORE = 1.25
 
 OWN_WAY = 0.9
 COMMON = 0.1
-SUBJECTS_OWN = ("think", "other_language")
+SUBJECTS_OWN = ("think", "other_language", "other_script")
 
 
 def _plain(text: pl.Expr) -> pl.Expr:
@@ -106,12 +106,13 @@ def _share(rows: pl.DataFrame, ids: set[str]) -> float:
 
 def classify(case: Case, split: str) -> dict[str, set[str]]:
     """Class → ids of the treated and baseline answers on `split` that are one; told once for a case."""
-    if split not in case.odd_answers:
+    key = ("odd answers", split)
+    if key not in case.memo:
         rows = pl.concat([case.view.select(arm, split) for arm in ("treated", "baseline")])
         table = rows.select("response_id", **{name: flag.fill_null(False) for name, flag in CLASSES.items()})
         found = {name: set(table.filter(name)["response_id"].to_list()) for name in CLASSES}
-        case.odd_answers[split] = {**found, "other_language": _other_language(rows)}
-    return case.odd_answers[split]
+        case.memo[key] = {**found, "other_language": _other_language(rows)}
+    return case.memo[key]
 
 
 def _other_language(rows: pl.DataFrame) -> set[str]:
