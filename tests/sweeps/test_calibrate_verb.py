@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dd_core.falsify import load_bundle
+
 
 def ddsweep(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -35,12 +37,19 @@ def test_list_names_every_kind_with_its_truth() -> None:
 def test_write_saves_a_study_that_falsify_takes(tmp_path: Path) -> None:
     done = ddsweep("--write", "null-tiny", "2", str(tmp_path / "study"), "--seed", "7")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "study" / "claim.yaml").is_file()
+    assert load_bundle(tmp_path / "study").claim.name
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--only", "nul"], ["--false", "-3"], ["--jobs", "0"], ["--write", "null", "-1", "x"], ["--real", "0"]],
+    [
+        ["--only", "nul"],
+        ["--false", "-3"],
+        ["--jobs", "0"],
+        ["--write", "null", "-1", "x"],
+        ["--write", "null", "0", "x", "--seed", "-1"],
+        ["--real", "0"],
+    ],
 )
 def test_a_mistake_is_one_line_and_exit_2(arguments: list[str], tmp_path: Path) -> None:
     done = ddsweep(*arguments)

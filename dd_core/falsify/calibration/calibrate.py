@@ -117,13 +117,15 @@ def write_study(kind: str, index: int, folder: Path, seed: int = 0, quick: bool 
         quick: the study of that number in a quick calibration.
 
     Raises:
-        InputError: there is no such kind, the index is negative, or the folder has files in it.
+        InputError: there is no such kind, the index or the seed is negative, or the folder has files in it.
     """
     from dd_core.falsify.bundle import save_bundle
 
     lines = unknown_kind(kind)
     if index < 0:
         lines.append(f"{index}: the number of a planted study starts at 0")
+    if seed < 0:
+        lines.append(f"--seed {seed}: expected a number from 0")
     if lines:
         raise InputError(lines)
     most = QUICK_PROMPTS if quick and kind not in POWER_KINDS else MOST_PROMPTS

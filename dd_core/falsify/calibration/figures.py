@@ -41,9 +41,9 @@ def share(k: int, n: int) -> dict[str, Any]:
 
 
 def survivals(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
-    """Reader → share of claims that stand."""
+    """Reader → share of claims that stand; of the falsifier without those on which it crashed, which are no verdict."""
     n = len(outcomes)
-    found = {OURS: share(sum(o.survives for o in outcomes), n)}
+    found = {OURS: share(sum(o.survives for o in outcomes), sum(o.verdict != "CRASHED" for o in outcomes))}
     return found | {name: share(sum(o.rivals[name] for o in outcomes), n) for name in RIVALS}
 
 
@@ -59,7 +59,7 @@ def figures(outcomes: Sequence[Outcome], settings: dict[str, Any]) -> dict[str, 
         by_group[outcome.task.group].append(outcome)
     untrue = [o for o in by_group["false"] if KINDS[o.task.kind].truth == "false"]
     below = [o for o in by_group["false"] if KINDS[o.task.kind].truth == "below gate"]
-    clean = by_group["real"] + by_group["clean"]
+    clean = [o for o in by_group["real"] + by_group["clean"] if o.verdict != "CRASHED"]
     return {
         "format": FORMAT,
         "settings": settings,

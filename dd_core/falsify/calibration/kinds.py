@@ -1,6 +1,6 @@
 """The kinds of planted claims: what is planted in each, why the claim is false, and what a falsifier should call it.
 
-A kind is one entry here, made in one of the modules of `faults` or `probe_faults`. Does not know how well it is caught.
+A kind is one entry, made in one of the modules of `faults`. Does not know how well it is caught.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ class Kind:
         claims: kinds of claim in which it is planted, drawn at random.
         reasons: reason codes any of which names what was planted; () for real claims.
         why: one sentence: what was planted.
-        truth: `false`: the edit's own effect on fresh, net of what was planted, is at most 0, or what was planted
-            explains it wholly; `below gate`: an effect is there, under the gate; `real`: as claimed.
+        truth: `false`: the edit has no effect of its own, or what was planted explains it wholly, or the claim as it is
+            written fails (anchor, scope, gates, dose, attribution); `below gate`: an effect is there, under the gate;
+            `real`: as claimed.
         plan: changes the plan: (plan, rng) → plan.
         rows: changes rows before they are scored. scored: changes them after. papers: changes the study's papers.
     """

@@ -23,9 +23,9 @@ WORDS = ("read by", "by audit", "study")
 
 LEGEND = (
     "Per cent that survives, with the exact 95% interval. falsify: ours. gates: the published point estimates against "
-    "gates. z eval: an unpaired z test on eval (of a probe: of the cross-validated area on train). paired: a paired "
-    "interval clustered by prompt on fresh (of a probe: a bootstrap by prompt). inv, fal, inc: how many we call "
-    "INVALID, FALSIFIED, INCONCLUSIVE. named: where our reasons name what was planted."
+    "gates (of a probe: of its areas alone). z eval: an unpaired z test on eval (of a probe: of the cross-validated "
+    "area on train). paired: a paired interval clustered by prompt on fresh (of a probe: a bootstrap by prompt). inv, "
+    "fal, inc: how many we call INVALID, FALSIFIED, INCONCLUSIVE. named: where our reasons name what was planted."
 )
 
 
@@ -47,7 +47,7 @@ def percent(share: dict[str, Any], interval: bool = True) -> str:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    return f"{value:.1f}" if 99 < value < 100 else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def blocks(figures: dict[str, Any], wide: bool = False) -> list[Block]:
@@ -64,7 +64,7 @@ def blocks(figures: dict[str, Any], wide: bool = False) -> list[Block]:
     if listed := _listed(figures):
         found.append(
             Block(
-                "False claims that survive, false alarms and crashes (see one: --write KIND INDEX DIR)",
+                "False claims that survive, false alarms and crashes (see one: add --write KIND INDEX DIR)",
                 ("what", "kind", "index", "study"),
                 listed,
             )

@@ -90,7 +90,7 @@ def _verifier(release: Release) -> Look | None:
     if not rows:
         return None
     silent = [flag.replace("_", " ") for flag in FLAGS if not any(getattr(row, flag) for row in rows)]
-    if not silent:
+    if len(silent) < len(FLAGS):
         return None
     return Look(
         "verifier_says_one_thing",
@@ -166,12 +166,14 @@ def _humaneval(release: Release) -> Look | None:
     gained = sum(after[task] and not before[task] for task in both)
     lost = sum(before[task] and not after[task] for task in both)
     points = tuple(100 * bound for bound in effect.interval())
+    apart = "cannot be told" if points[0] <= 0 <= points[1] else "is told"
     return Look(
         "humaneval_first_pass",
         f"The released rows of the first HumanEval pass give {pass_rate(release.humaneval_baseline):.1f}% and "
         f"{pass_rate(release.humaneval_treated):.1f}%, a gain of {100 * effect.mean:+.1f} points ({points[0]:.1f} to "
         f"{points[1]:.1f}; {gained} problems gained, {lost} lost, McNemar's p {mcnemar(gained, lost):.2g}), where the "
-        "paper prints 14.6%, 29.9% and +15.3. The gain is told from zero by its interval, and the paper found it to "
+        "paper prints 14.6%, 29.9% and +15.3. The gain "
+        f"{apart} from zero by its interval, and the paper found it to "
         "be truncation: the rows hold no text, no token count and no finish reason, so nothing in them could have "
         "shown it. Here a claim without these cannot be SURVIVES, and twice the token budget is a step.",
         {

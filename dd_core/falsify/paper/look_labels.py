@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from dd_core.falsify.audits.instrument.judge_invalid import LEAST_KAPPA
 from dd_core.falsify.case import tidy
 from dd_core.falsify.paper.counts import TwoByTwo, gemma_table, profile_table
 from dd_core.falsify.paper.looks import Look, bounds, listed, percent, span
+from dd_core.falsify.paper.probes import FRESH_ASYMMETRY
 from dd_core.falsify.paper.release import Release
 from dd_core.falsify.paper.schema import AXES, POSITIVE_AT, JudgedAnswers, Profile
 from dd_core.falsify.statistics import Agreement, cohen_kappa, newcombe
-
-PUBLISHED_BAR = -0.15
-SUBSTANTIAL = 0.6
-"""Least kappa at which two judges are taken to measure one thing (FALSIFIER section 4, judge_invalid)."""
 
 SHARED_WORD = re.compile(r"[a-z]{4,}")
 
@@ -49,15 +47,15 @@ def _tables(release: Release) -> Look | None:
         interval = newcombe(table.wrong_assert, table.wrong, table.right_assert, table.right)
         parts.append(f"{subject} {table.asymmetry:+.3f} ({span(interval)})")
         numbers[subject] = {"asymmetry": tidy(table.asymmetry), "interval": bounds(interval)}
-        if interval[0] <= PUBLISHED_BAR:
+        if interval[0] <= FRESH_ASYMMETRY:
             reach.append(subject)
     if not parts:
         return None
     said = f"For {listed(reach)} the interval reaches the paper's own bar of -0.15. " if reach else ""
     needed = ""
     gemma = next((table for name, table in tables if name == "Gemma" and table and table.right), None)
-    if gemma is not None and gemma.asserted_right + PUBLISHED_BAR >= 0:
-        n = _per_class(gemma.asserted_right, gemma.asserted_right + PUBLISHED_BAR)
+    if gemma is not None and gemma.asserted_right + FRESH_ASYMMETRY >= 0:
+        n = _per_class(gemma.asserted_right, gemma.asserted_right + FRESH_ASYMMETRY)
         needed = f"To see -0.15 from Gemma's rate in 80% of studies takes about {n} correct and {n} wrong answers."
         numbers["needed_per_class"] = n
     return Look(
@@ -123,9 +121,9 @@ def _positions(release: Release) -> Look | None:
         means = "above chance, so the lists belong together"
     else:
         means = "which does not show that the lists belong together"
-    if kappa.estimate < SUBSTANTIAL:
+    if kappa.estimate < LEAST_KAPPA:
         means += (
-            f"; but under {SUBSTANTIAL} they are no two readings of one thing, and the paper takes both as correctness"
+            f"; but under {LEAST_KAPPA} they are no two readings of one thing, and the paper takes both as correctness"
         )
     return Look(
         "two_measures_of_correctness",

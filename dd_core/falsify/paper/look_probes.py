@@ -15,13 +15,13 @@ from scipy.special import ndtri
 from dd_core.falsify.case import tidy
 from dd_core.falsify.paper.looks import Look, bounds, listed, percent, span
 from dd_core.falsify.paper.probes import AXIS_TRANSFER, FRESH_ASYMMETRY, FRESH_AUC
-from dd_core.falsify.paper.refit import THRESHOLDS, Fitted
+from dd_core.falsify.paper.refit import Fitted
 from dd_core.falsify.paper.release import Release
+from dd_core.falsify.probe.study import THRESHOLDS
 from dd_core.falsify.statistics import bootstrap_auc, newcombe
 from dd_core.falsify.statistics.auc import Auc, newcombe_auc
 
 FEWEST_OF_A_CLASS = 20
-ONE_CLASS = 0.95
 
 
 def probe_looks(release: Release, fits: Mapping[float, Fitted | None], seed: int = 0) -> list[Look]:
@@ -82,13 +82,14 @@ def _in(interval: tuple[float, float], value: float) -> bool:
 
 
 def _smollm_threshold(fits: Mapping[float, Fitted | None]) -> Look | None:
-    parts, numbers = [], {}
+    parts, numbers, by_point = [], {}, 0
     for c, fitted in sorted(fits.items(), reverse=True):
         if fitted is None:
             continue
         m, n = int(fitted.correct.sum()), int((~fitted.correct).sum())
         right, wrong = round(fitted.asserted_right * m), round(fitted.asserted_wrong * n)
         interval = newcombe(wrong, n, right, m)
+        by_point += fitted.asymmetry <= FRESH_ASYMMETRY < interval[1]
         parts.append(
             f"{fitted.asymmetry:+.3f} at {fitted.threshold:.2f} ({span(interval)}, {right} of {m} correct and {wrong} "
             f"of {n} wrong answers asserted)"
@@ -100,8 +101,9 @@ def _smollm_threshold(fits: Mapping[float, Fitted | None]) -> Look | None:
         return None
     return Look(
         "threshold_chosen_on_fresh",
-        f"SmolLM2's asymmetries are {listed(parts)}. Both thresholds were chosen on the fresh answers that they are "
-        f"judged on, the best of {len(THRESHOLDS)}. They clear the bar of {FRESH_ASYMMETRY} by their points alone.",
+        f"SmolLM2's asymmetries are {listed(parts)}. Each threshold was chosen on the fresh answers that it is judged "
+        f"on, the best of {len(THRESHOLDS)}; {by_point} of {len(parts)} clear the bar of {FRESH_ASYMMETRY} by their "
+        "points alone.",
         numbers,
     )
 
@@ -123,6 +125,8 @@ def _gemma_intervals(release: Release) -> Look | None:
         gate = FRESH_AUC if where == "the last layer" else AXIS_TRANSFER
         if interval[1] < gate:
             told = f"under the gate of {gate}"
+        elif interval[0] > gate:
+            told = f"above the gate of {gate}"
         elif _in(interval, 0.5):
             told = f"which holds both 0.5 and the gate of {gate}: unclear, not a failure"
         else:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dd_core.falsify.paper.release import Release
+from dd_core.falsify.probe.study import THRESHOLDS
 from dd_core.falsify.statistics.auc import auc
 
 STRENGTHS = (1.0, 0.1)
 """Inverse strengths of the penalty, C, that the paper tried."""
-THRESHOLDS: NDArray[np.float64] = np.arange(0.05, 0.96, 0.01)
 LEAST_ASSERTED_RIGHT = 0.70
 """Of the correct answers, at the threshold: the paper's condition for a balanced asymmetry."""
 

@@ -1,1 +1,1 @@
-"""Faults of shift and capability studies, by what they damage: one list of kinds a module."""
+"""Faults of planted studies, by what they damage: one list of kinds a module."""
