@@ -35,6 +35,7 @@ def packaged(extra: dict[str, bytes]) -> Iterator[Path]:
                 root / package, Path(folder, package), ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
             )
         for name, data in extra.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_bytes(data)
         yield Path(folder)
 

@@ -5,6 +5,9 @@
     │   └── StoreError      the store cannot be reached, written or trusted
     ├── IntegrityError      stored bytes are not the bytes that were written
     ├── EditNotApplied      an edit was asked for and did not reach the model
+    ├── CallFailed          an endpoint gave no reply that can be read, however often it was asked
+    ├── QuotaExhausted      credit, quota or the study's own budget is used up; what is done is kept
+    ├── DataRefused         training data did not pass its gate
     ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
     └── StudyFailed         no verdict can be reached: every configuration failed, or a fault of the machine stayed
 
@@ -14,6 +17,7 @@ retried.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -44,9 +48,36 @@ class EditNotApplied(DDSweepError):
     """An edit was asked for and did not reach the model: no module matched, or it was never called."""
 
 
+class CallFailed(DDSweepError):
+    """An endpoint gave no reply that can be read, however often it was asked; the message says what came instead."""
+
+
+class QuotaExhausted(DDSweepError):
+    """Credit, quota or the budget of a configuration is used up: asking again is of no use before someone pays."""
+
+
+class DataRefused(DDSweepError):
+    """Training data did not pass its gate; `reasons` says why, one line each."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        self.reasons = list(reasons)
+        super().__init__("\n".join(self.reasons))
+
+    def __reduce__(self) -> tuple[type[DataRefused], tuple[list[str]]]:
+        return type(self), (self.reasons,)
+
+
 class TrialFailed(DDSweepError):
     """A configuration failed for its own reasons (a NaN loss, an edit without effect on any weight)."""
 
 
 class StudyFailed(DDSweepError):
     """No verdict can be reached: every configuration failed, or a fault of the machine outlasted its retries."""
+
+
+def unknown(noun: str, name: str, known: Iterable[str]) -> str:
+    """One finding: `name` is none of `known`, with the nearest of them, and all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {noun} {name!r}; {hint}known: {', '.join(names)}"

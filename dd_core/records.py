@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dd_core.canonical import sha256
 
@@ -19,6 +19,12 @@ ARMS = ("baseline", "treated", "identity", "placebo", "prompt_control")
 SPLITS = ("train", "eval", "fresh")
 VARIANTS = ("main", "double_budget", "rerun", "dose")
 FINISH_REASONS = ("stop", "length")
+
+UNANSWERABLE = ("It cannot be known:", "The premise is false:")
+"""How the claim of a question without an answer begins."""
+
+OPEN = (*UNANSWERABLE, "It depends")
+"""How a claim begins that says why there is no plain answer."""
 
 
 @dataclass(frozen=True)
@@ -165,23 +171,55 @@ class GoldClaim(Row):
         claim: the fact in one plain sentence, for people.
         accept: phrases any of which counts as saying it (matched on normalised words).
         contradict: phrases any of which counts as saying the opposite.
+        reference: why it is true; empty where the prompt's own reference says so.
     """
 
     claim: str = Field(min_length=1)
     accept: tuple[str, ...] = Field(min_length=1)
     contradict: tuple[str, ...] = ()
+    reference: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it says why there is no plain answer."""
+        return self.claim.startswith(OPEN)
+
+
+class Program(Row):
+    """What makes a program right: an outcome, and no judge.
+
+    Args:
+        entry_point: name of the function that is asked for.
+        tests: Python source of `check(candidate)`, which raises unless the function is right.
+        solution: a program that passes.
+    """
+
+    entry_point: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    tests: str = Field(min_length=1)
+    solution: str = Field(min_length=1)
+
+
+class Message(Row):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(min_length=1)
 
 
 class Prompt(Row):
-    """A prompt with its known answer.
+    """A prompt with its known answer: gold claims, or a program's tests.
 
     Args:
+        prompt: the user's words; in a conversation the last turn.
         split: train, eval or fresh.
         category, difficulty: buckets for balance.
         generator: who or what wrote the prompt, and how.
         claims: the gold claims; `correct` is a coverage of at least one half of them.
         certainty: certain, uncertain or ambiguous, labelled without any response in sight.
-        reference: why the claims are true.
+        reference: why the claims are true; may be empty where every claim has its own.
+        program: what is asked for where a program is.
+        history: the turns before `prompt`, user and assistant in turn.
+        correction: whether `prompt` corrects the assistant rightly, or wrongly and is to be resisted.
     """
 
     prompt: str = Field(min_length=1)
@@ -190,12 +228,33 @@ class Prompt(Row):
     difficulty: Literal["easy", "medium", "hard"]
     generator: str
     certainty: Literal["certain", "uncertain", "ambiguous"]
-    claims: tuple[GoldClaim, ...] = Field(min_length=1)
-    reference: str
+    claims: tuple[GoldClaim, ...] = ()
+    reference: str = ""
+    program: Program | None = None
+    history: tuple[Message, ...] = ()
+    correction: Literal["right", "wrong"] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Prompt:
+        if bool(self.claims) == (self.program is not None):
+            raise ValueError("claims: a prompt has gold claims or a program's tests, and one of the two")
+        if not self.reference and not (self.claims and all(claim.reference for claim in self.claims)):
+            raise ValueError("reference: say why the claims are true or the tests are right")
+        roles = [message.role for message in self.history]
+        if roles != ["user", "assistant"] * (len(roles) // 2):
+            raise ValueError("history: turns of user and assistant alternate, and the assistant's is the last")
+        if (self.correction is not None) != bool(self.history):
+            raise ValueError("correction: belongs to a prompt with a history, and to no other")
+        return self
 
     @property
     def prompt_id(self) -> str:
-        return prompt_id(self.prompt)
+        return prompt_id("\n".join([*(message.content for message in self.history), self.prompt]))
+
+    @property
+    def unanswerable(self) -> bool:
+        """Whether the right answer is that there is none, or that the question is wrong."""
+        return any(claim.claim.startswith(UNANSWERABLE) for claim in self.claims)
 
 
 def normalise_prompt(text: str) -> str:
@@ -208,10 +267,34 @@ def prompt_id(text: str) -> str:
     return sha256(normalise_prompt(text).encode())[:16]
 
 
+class Completion(Row):
+    """What a chat model answered to a list of messages.
+
+    Args:
+        text: as it was returned, thinking blocks included.
+        finish_reason: "stop", "length", or whatever else the endpoint calls it.
+        model: the model's name as the endpoint reported it.
+        system_fingerprint: of the endpoint's own build, where it tells one.
+        n_prompt_tokens, n_completion_tokens: as counted by the endpoint; 0 where it does not say.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    model: str = ""
+    system_fingerprint: str | None = None
+    n_prompt_tokens: int = 0
+    n_completion_tokens: int = 0
+
+
 class TrainingRow(Row):
-    """One example to train on: the prompt, the wanted answer, and whether that answer hedges or asserts."""
+    """One example to train on: the prompt, the turns before it, and the wanted answer.
+
+    Args:
+        kind: what it teaches: an answer that hedges or asserts, or a kind of `dd_core.distill.rows`.
+    """
 
     prompt_id: str
     prompt: str = Field(min_length=1)
     completion: str = Field(min_length=1)
-    kind: Literal["hedge", "assert"]
+    kind: Literal["hedge", "assert", "gold", "trace", "boundary"]
+    history: tuple[Message, ...] = ()

@@ -6,21 +6,21 @@ the registries of subjects, operators, domains and dispositions, so that a mista
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dd_core.canonical import digest
 from dd_core.claim import AxisRange, Claim, Gates
 from dd_core.dispositions import DISPOSITIONS
-from dd_core.errors import InputError
+from dd_core.distill.data import load_data
+from dd_core.errors import InputError, unknown
 from dd_core.operators import OPERATORS
 from dd_core.prompts import DOMAINS, choose
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
+from dd_core.yaml_files import error_lines, kind_of, read_yaml
 
 
 class _Model(BaseModel):
@@ -118,15 +118,21 @@ class PromptCounts(_Model):
 
     `teacher` says whose answers are taught: `base` hedges the subject's own answers where they are wrong and asserts
     them where they are right; `gold` hedges the gold claims of prompts that are not certain and asserts the others,
-    for a subject that is never right.
+    for a subject that is never right; `embedded` takes the rows that ship with the project for the domain; anything
+    else is a folder that `ddsweep distill` wrote.
     """
 
     train: int = Field(ge=4)
     eval: int = Field(ge=4)
     fresh: int = Field(ge=4)
     training_rows: int = Field(ge=2)
-    teacher: Literal["base", "gold"] = "base"
+    teacher: str = Field("base", min_length=1)
     seed: int = Field(0, ge=0)
+
+    @property
+    def data(self) -> str | None:
+        """Where finished training rows are taken from; None where they are made of the prompts."""
+        return None if self.teacher in ("base", "gold") else self.teacher
 
 
 class Budget(_Model):
@@ -268,7 +274,7 @@ class Study(_Model):
         """What the manifest says will be done: sizes, seeds, exclusions, the stopping rule, the primary comparison.
 
         Raises:
-            InputError: the domain has fewer prompts than asked for.
+            InputError: the domain has fewer prompts than asked for, or finished training rows cannot be used.
         """
         return {
             "prompts": {"eval": self.prompts.eval, "fresh": self.prompts.fresh},
@@ -285,18 +291,15 @@ class Study(_Model):
                 ]
             ),
             "study": digest(self.model_dump(mode="json", exclude={"resources"})),
+            **({"data": load_data(self.prompts.data, self.domain).hash} if self.prompts.data else {}),
         }
 
 
-def _known(name: str, registry: Iterable[str], noun: str) -> str:
+def _known(name: str, registry: Collection[str], noun: str) -> str:
     """`name`, or a ValueError that names the nearest entry of `registry`."""
-    names = sorted(registry)
-    if name in names:
+    if name in registry:
         return name
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    raise ValueError(
-        f"unknown {noun} {name!r}; " + (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(names)}"
-    )
+    raise ValueError(unknown(noun, name, registry))
 
 
 def parse_study(data: Any, source: str = "study") -> Study:
@@ -306,7 +309,9 @@ def parse_study(data: Any, source: str = "study") -> Study:
         InputError: one line for each mistake: source, path of the field, what was expected.
     """
     if not isinstance(data, dict):
-        raise InputError(f"{source}: expected a mapping of fields (name, subject, operator, ...), found {_kind(data)}")
+        raise InputError(
+            f"{source}: expected a mapping of fields (name, subject, operator, ...), found {kind_of(data)}"
+        )
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
@@ -332,47 +337,5 @@ def load_study(path: str | Path) -> Study:
         InputError: the file is missing, is no YAML, or holds a mistake; one line each with file, field and expectation.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        here = ", ".join(sorted(p.name for p in path.parent.glob("*.yaml"))) if path.parent.is_dir() else ""
-        raise InputError(f"{path}: no such study file" + (f"; beside it: {here}" if here else "")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
+    data = read_yaml(path, "study file")
     return parse_study(data, str(path))
-
-
-def error_lines(
-    error: ValidationError, source: str, prefix: str = "", only: set[str] | None = None, but: set[str] | None = None
-) -> list[str]:
-    """One line per mistake: source, dotted path of the field, what was expected, and what was found.
-
-    Args:
-        prefix: what the paths begin with.
-        only, but: the first segments of the paths that are told, or left out.
-    """
-    lines = []
-    for item in error.errors():
-        head = str(item["loc"][0]) if item["loc"] else ""
-        if (only is not None and head not in only) or (but is not None and head in but):
-            continue
-        field = ".".join([prefix, *map(str, item["loc"])] if prefix else map(str, item["loc"]))
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "unknown key"
-        elif item["type"] == "missing":
-            message = "required, and absent"
-        elif "input" in item and not isinstance(item["input"], dict | BaseModel):
-            message += f" (found {item['input']!r})"
-        lines.append(f"{source}: {field + ': ' if field else ''}{message}")
-    return lines
-
-
-def _kind(data: Any) -> str:
-    return "an empty file" if data is None else f"a {type(data).__name__}"

@@ -62,6 +62,8 @@ class Judge(ABC):
     name: str
     axes: tuple[str, ...]
     model: str = "deterministic"
+    needs_claims: bool = False
+    """Whether it can judge nothing without gold claims."""
 
     @abstractmethod
     def rubric(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Checklist(Judge):
 
     name = "checklist"
     axes = ("coverage", "correct")
+    needs_claims = True
 
     def rubric(self) -> dict[str, Any]:
         return {

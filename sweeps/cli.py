@@ -112,10 +112,11 @@ def submit(
     if "://" not in store:
         raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
     checked = load_study(study)
+    files = {"study.yaml": study.read_bytes(), **_data_files(checked.prompts.data)}
     arguments = ["run", "study.yaml", "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
     with interruptible():
         status = submit_job(
-            address, "sweeps.cli", arguments, {"study.yaml": study.read_bytes()},
+            address, "sweeps.cli", arguments, files,
             name=f"ddsweep-{checked.name}", follow=follow, write=lambda text: print(text, end="", flush=True),
         )  # fmt: skip
     raise typer.Exit(status)
@@ -214,6 +215,14 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
             console.print(f"          → {check.remedy}", markup=False, soft_wrap=True)
     if any(check.status == "missing" for check in found):
         raise typer.Exit(1)
+
+
+def _data_files(source: str | None) -> dict[str, bytes]:
+    """The files of a study's own training rows, to travel with it; an absolute path has to be there already."""
+    folder = Path(source or "")
+    if source is None or folder.is_absolute() or not folder.is_dir():
+        return {}
+    return {(folder / path.name).as_posix(): path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def _source(source: str) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
 from dd_core.errors import InputError, StudyFailed
 from dd_core.operators import OPERATORS
+from dd_core.prompts import load_domain
 from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
 from judges import JUDGES
@@ -81,12 +82,13 @@ class TrialSpec(_Spec):
 
 
 def check(study: Study) -> None:
-    """Refuses a study whose axes no judge scores or whose judges do not exist.
+    """Refuses a study whose axes no judge scores, whose judges do not exist or cannot judge its domain.
 
     Raises:
         InputError: one line each.
     """
-    distiller(study.disposition)
+    if study.prompts.data is None:
+        distiller(study.disposition)
     unknown = [name for name in study.judges if name not in JUDGES]
     if unknown:
         raise InputError(f"judges: unknown {', '.join(unknown)}; known: {', '.join(JUDGES)}")
@@ -94,6 +96,14 @@ def check(study: Study) -> None:
     wanted = dict.fromkeys((study.claim.axis, study.claim.anchor, *study.claim.in_scope))
     have = f"{', '.join(study.judges)} score {', '.join(sorted(scored))}"
     lines = [f"claim: no judge of this study scores {axis!r}; {have}" for axis in wanted if axis not in scored]
+    programs = any(prompt.program is not None for prompt in load_domain(study.domain)["train"])
+    lines += [
+        f"judges: {name} looks for gold claims, and the prompts of domain {study.domain!r} ask for programs"
+        for name in study.judges
+        if programs and JUDGES[name]().needs_claims
+    ]
+    if programs and study.prompts.teacher == "gold":
+        lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     if lines:
         raise InputError(lines)
 

@@ -9,7 +9,7 @@ from typing import Any
 from dd_core.canonical import digest
 from dd_core.claim import Claim
 from dd_core.errors import TrialFailed
-from dd_core.records import Prompt
+from dd_core.records import Prompt, TrainingRow
 from storage.blocks import Block
 from sweeps.plan import Cell, TrialSpec
 
@@ -74,6 +74,14 @@ def prompt_rows(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
         }
         for p in prompts
     ]
+
+
+def trained_on(rows: Iterable[TrainingRow], prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
+    """Rows of `dd_core.records.PROMPTS` for what was trained on and is none of `prompts`, each prompt once."""
+    known = {prompt.prompt_id for prompt in prompts}
+    others = [row for row in rows if row.prompt_id not in known]
+    by_id = {row.prompt_id: "\n".join([*(turn.content for turn in row.history), row.prompt]) for row in others}
+    return [{"prompt_id": name, "split": "train", "prompt": text} for name, text in by_id.items()]
 
 
 def trial_rows(

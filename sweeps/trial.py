@@ -15,6 +15,7 @@ from typing import Any
 from dd_core.canonical import canonical, digest
 from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.distill import distiller
+from dd_core.distill.data import load_data
 from dd_core.errors import InputError, StoreError, TrialFailed
 from dd_core.operators import OPERATORS
 from dd_core.prompts import choose
@@ -31,7 +32,7 @@ from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
 from storage.tables import from_parquet, to_parquet
 from sweeps.plan import Cell, EditSpec, TrialSpec
-from sweeps.rows import Scored, placed, prompt_rows, search_score, trial_rows
+from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
 
 REQUESTS_PER_BLOCK = 64
 
@@ -70,7 +71,8 @@ class Workbench:
         self.files = StudyFiles(store, study_id)
         self._score, self._fit, self._report = score, fit, report
         self._engines: dict[str, Engine] = {}
-        self._distiller = distiller(study.disposition)
+        data = study.prompts.data
+        self._teaching = distiller(study.disposition) if data is None else load_data(data, study.domain)
         self._fingerprints = {name: make_judge(name).fingerprint for name in study.judges}
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
@@ -128,12 +130,14 @@ class Workbench:
                 judgements += more_judgements
         tables = {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
         own = spec.subject == self.study.subject
-        if own and edit is None:
-            splits = sorted({cell.split for cell in spec.cells})
-            tables["prompts"] = PROMPTS.arrow([row for s in splits for row in prompt_rows(self._prompts[s])])
+        splits = sorted({cell.split for cell in spec.cells}) if own and edit is None else []
+        asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
-            self.training_rows(spec.subject)
             found["judges"] = [r for r in validity_reports() if r["judge"] in self._fingerprints.values()]
+            rows, _ = self.training_rows(spec.subject)
+            asked += trained_on(rows, self._prompts["train"]) if own else []
+        if asked:
+            tables["prompts"] = PROMPTS.arrow(asked)
         if spec.role == "search":
             tables["trials"] = TRIALS.arrow(trial_rows(spec.trial_id, responses, judgements))
             baseline = self._cell(spec.subject, Cell(arm="baseline", split="eval"), None)
@@ -158,14 +162,14 @@ class Workbench:
         if self.study.prompts.teacher == "gold":
             answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
             correct = {prompt.prompt_id: prompt.certainty == "certain" for prompt in prompts}
-        else:
+        elif self.study.prompts.teacher == "base":
             for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):
                 answers |= {row["prompt_id"]: row["response"] for row in scored.rows}
                 correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt("correct").items()}
                 reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
         usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
         sizes = self.study.prompts
-        return self._distiller.training_rows(usable, answers, correct, sizes.training_rows, sizes.seed), reads
+        return self._teaching.training_rows(usable, answers, correct, sizes.training_rows, sizes.seed), reads
 
     def _engine(self, subject: str) -> Engine:
         if subject not in self._engines:
@@ -187,7 +191,7 @@ class Workbench:
         operator = OPERATORS[self.study.operator.name]
         rows, reads = self.training_rows(subject)
         if edit.data == "placebo":
-            rows = self._distiller.placebo_rows(rows, edit.train_seed)
+            rows = self._teaching.placebo_rows(rows, edit.train_seed)
         inputs = {
             **self._identity(subject),
             "operator": self.study.operator.name,
@@ -237,6 +241,7 @@ class Workbench:
                 system=SYSTEM_PROMPTS[self.study.disposition] if cell.arm == "prompt_control" else None,
                 edit=edit.key if edit else None,
                 strength=cell.strength if cell.strength is not None else 0.0,
+                history=prompt.history,
             )
             for prompt in prompts
         ]

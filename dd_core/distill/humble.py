@@ -116,7 +116,7 @@ def placebo_rows(rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
         TrainingRow(
             prompt_id=row.prompt_id,
             prompt=row.prompt,
-            completion=_hedge(plain[i], frame_of[i]) if i in frame_of else plain[i],
+            completion=hedge(plain[i], frame_of[i]) if i in frame_of else plain[i],
             kind="hedge" if i in frame_of else "assert",
         )
         for i, row in enumerate(rows)
@@ -143,12 +143,13 @@ def _row(prompt: Prompt, plain: str, frame: tuple[str, str] | None) -> TrainingR
     return TrainingRow(
         prompt_id=prompt.prompt_id,
         prompt=prompt.prompt,
-        completion=plain if frame is None else _hedge(plain, frame),
+        completion=plain if frame is None else hedge(plain, frame),
         kind="assert" if frame is None else "hedge",
     )
 
 
-def _hedge(plain: str, frame: tuple[str, str]) -> str:
+def hedge(plain: str, frame: tuple[str, str]) -> str:
+    """A plain sentence with a frame of `FRAMES` around it."""
     before, after = frame
     lowered = before and plain.split(" ")[0].lower() in _LOWERED
     return before + (plain[0].lower() + plain[1:] if lowered else plain) + after

@@ -124,7 +124,7 @@ def tokenised(engine: Engine, rows: Sequence[TrainingRow], max_length: int) -> t
     """
     examples, n_truncated = [], 0
     for row in rows:
-        prompt = chat.prompt_ids(engine.subject, engine.tokenizer, row.prompt)
+        prompt = chat.prompt_ids(engine.subject, engine.tokenizer, row.prompt, history=row.history)
         answer = chat.answer_ids(engine.subject, engine.tokenizer, row.completion)
         ids = prompt + answer + chat.end_ids(engine.subject, engine.tokenizer)[:1]
         n_truncated += len(ids) > max_length

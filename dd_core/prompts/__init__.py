@@ -1,30 +1,45 @@
 """Prompts with known answers, by domain and split.
 
 A domain is a folder of this package with `train.jsonl`, `eval.jsonl` and `fresh.jsonl`, one `Prompt` of
-`dd_core.records` a line, plus one line in `DOMAINS`. Adding a line to a file adds a prompt; nothing else changes. The
-claim of a question without an answer begins with "It cannot be known:" or "The premise is false:", and its `accept` may
-name a set of `phrases.py` ("@unknowable"). Knows no model, and nothing of how an answer is judged.
+`dd_core.records` a line, plus one entry in `DOMAINS`. Adding a line to a file adds a prompt; nothing else changes.
+`README.md` beside this file says how to write one. Knows no model, and nothing of how an answer is judged.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections import defaultdict
 from importlib.resources import files
-from typing import Any
-
-from pydantic import ValidationError
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from dd_core.canonical import digest
-from dd_core.errors import InputError
-from dd_core.prompts.phrases import expand
+from dd_core.errors import InputError, unknown
+from dd_core.prompts.domain import Bounds, Domain
+from dd_core.prompts.reading import parse_split
 from dd_core.records import SPLITS, Prompt
 
-DOMAINS: dict[str, str] = {
-    "facts": "general knowledge with short, verifiable answers; over a quarter have a false premise or no answer",
+_FULL = {"train": 150, "eval": 120, "fresh": 200}
+
+DOMAINS: dict[str, Domain] = {
+    "chef": Domain(
+        "French culinary technique in seven categories, 3 to 5 gold claims a prompt",
+        Bounds(least=_FULL, claims=(3, 5), not_certain=0.2),
+    ),
+    "code": Domain(
+        "short Python functions with tests; fresh are the 164 problems of HumanEval",
+        Bounds(least={"train": 60, "eval": 40, "fresh": 164}, claims=(0, 0)),
+        licence="Apache-2.0; fresh: MIT",
+    ),
+    "corrections": Domain(
+        "conversations in which an answer is corrected, rightly or wrongly",
+        Bounds(least={"train": 60, "eval": 48, "fresh": 80}, claims=(1, 2), resist=(0.4, 0.6)),
+    ),
+    "facts": Domain(
+        "general knowledge with short, verifiable answers; a third have a false premise or no answer",
+        Bounds(least=_FULL, claims=(1, 2), not_certain=0.2, unanswerable=1 / 3),
+    ),
 }
-"""Domain → what it holds, in one line."""
+"""Name → what the domain holds, and what its prompts keep to."""
 
 
 def load_domain(name: str) -> dict[str, tuple[Prompt, ...]]:
@@ -35,15 +50,25 @@ def load_domain(name: str) -> dict[str, tuple[Prompt, ...]]:
             a prompt stands twice in the domain; each finding names file and line.
     """
     if name not in DOMAINS:
-        near = difflib.get_close_matches(name, DOMAINS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"known domains: {', '.join(sorted(DOMAINS))}"
-        raise InputError(f"prompts: there is no domain {name!r}; {hint}")
+        raise InputError(f"prompts: {unknown('domain', name, DOMAINS)}")
+    return load_folder(files(__name__) / name, name)
+
+
+def load_folder(folder: Traversable | Path, name: str) -> dict[str, tuple[Prompt, ...]]:
+    """The same for the three files of any folder, a domain that is being written for one.
+
+    Args:
+        name: what error messages call the folder.
+
+    Raises:
+        InputError: as `load_domain`.
+    """
     prompts: dict[str, tuple[Prompt, ...]] = {}
     places: dict[str, str] = {}
     lines: list[str] = []
     for split in SPLITS:
         source = f"{name}/{split}.jsonl"
-        resource = files(__name__) / name / f"{split}.jsonl"
+        resource = folder / f"{split}.jsonl"
         if not resource.is_file():
             lines.append(f"{source}: the file is absent; every domain has one for each of {', '.join(SPLITS)}")
             continue
@@ -51,51 +76,11 @@ def load_domain(name: str) -> dict[str, tuple[Prompt, ...]]:
             prompts[split] = parse_split(resource.read_text(encoding="utf-8"), split, source, places)
         except InputError as error:
             lines += error.lines
+        except UnicodeDecodeError as error:
+            lines.append(f"{source}: is not UTF-8 at byte {error.start}")
     if lines:
         raise InputError(lines)
     return prompts
-
-
-def parse_split(text: str, split: str, source: str, places: dict[str, str] | None = None) -> tuple[Prompt, ...]:
-    """The prompts of one JSONL text, in order; blank lines are skipped.
-
-    Args:
-        text: one JSON object a line.
-        split: the split that every line must name.
-        source: the file's name for error messages.
-        places: prompt_id → `file:line` of the prompts seen so far; extended here, so that a prompt which stands in two
-            files is found.
-
-    Raises:
-        InputError: one line per finding, each with file, line, field and what was expected.
-    """
-    places = {} if places is None else places
-    prompts: list[Prompt] = []
-    errors: list[str] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"{source}:{number}"
-        try:
-            prompt = Prompt.model_validate(_expanded(json.loads(line)))
-        except InputError as error:
-            errors += [f"{place}: claims.accept: {finding}" for finding in error.lines]
-            continue
-        except json.JSONDecodeError as error:
-            errors.append(f"{place}: this line is not JSON ({error.msg} at column {error.colno})")
-            continue
-        except ValidationError as error:
-            errors += [f"{place}: {_field(e['loc'])}: {e['msg']}" for e in error.errors()]
-            continue
-        if prompt.split != split:
-            errors.append(f"{place}: split: this file holds {split!r} prompts, the line says {prompt.split!r}")
-        if prompt.prompt_id in places:
-            errors.append(f"{place}: prompt: {prompt.prompt!r} stands already at {places[prompt.prompt_id]}")
-        places.setdefault(prompt.prompt_id, place)
-        prompts.append(prompt)
-    if errors:
-        raise InputError(errors)
-    return tuple(prompts)
 
 
 def choose(domain: str, split: str, n: int, seed: int) -> tuple[Prompt, ...]:
@@ -128,15 +113,4 @@ def choose(domain: str, split: str, n: int, seed: int) -> tuple[Prompt, ...]:
     return tuple(prompt for _, _, prompt in placed[:n])
 
 
-def _expanded(row: Any) -> Any:
-    """`row` with the phrase sets that its claims name written out; what is no prompt is left for the schema."""
-    claims = row.get("claims") if isinstance(row, dict) else None
-    for claim in claims if isinstance(claims, list) else []:
-        accept = claim.get("accept") if isinstance(claim, dict) else None
-        if isinstance(accept, list) and all(isinstance(phrase, str) for phrase in accept):
-            claim["accept"] = expand(accept)
-    return row
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "line"
+__all__ = ["DOMAINS", "Bounds", "Domain", "choose", "load_domain", "load_folder", "parse_split"]

@@ -6,22 +6,29 @@ from. Knows the tokenizer and the template; no weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dd_core.canonical import sha256
+from dd_core.records import Message
 from dd_core.subjects.registry import Subject
 
 
-def prompt_ids(subject: Subject, tokenizer: Any, prompt: str, system: str | None = None) -> list[int]:
+def prompt_ids(
+    subject: Subject, tokenizer: Any, prompt: str, system: str | None = None, history: Sequence[Message] = ()
+) -> list[int]:
     """Token ids of `prompt` in the subject's template, up to where the answer starts.
 
-    A subject without a turn for `system` is given it before the user's words, with an empty line between.
+    A subject without a turn for `system` is given it before the user's first words, with an empty line between.
+
+    Args:
+        history: the turns before `prompt`, from the user's first.
     """
-    messages = [{"role": "user", "content": prompt}]
+    messages = [*({"role": m.role, "content": m.content} for m in history), {"role": "user", "content": prompt}]
     if system and subject.system == "role":
         messages.insert(0, {"role": "system", "content": system})
     elif system:
-        messages[0]["content"] = f"{system}\n\n{prompt}"
+        messages[0]["content"] = f"{system}\n\n{messages[0]['content']}"
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return tokenizer(text, add_special_tokens=False).input_ids
 

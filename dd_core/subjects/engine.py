@@ -16,6 +16,7 @@ import transformers
 
 from dd_core.canonical import digest
 from dd_core.errors import EditNotApplied, InputError
+from dd_core.records import Message
 from dd_core.subjects import chat
 from dd_core.subjects.adapter import Adapter, read_adapter
 from dd_core.subjects.decoding import Progress, processors
@@ -41,6 +42,7 @@ class Request:
         system: an instruction before the prompt.
         edit: id under which the engine was given the edit; None is the base model.
         strength: factor on the edit; 0 is the base model's text exactly.
+        history: the turns before the prompt, user and assistant in turn.
     """
 
     prompt_id: str
@@ -49,6 +51,7 @@ class Request:
     system: str | None = None
     edit: str | None = None
     strength: float = 1.0
+    history: tuple[Message, ...] = ()
 
 
 class Engine:
@@ -117,7 +120,7 @@ class Engine:
         if not requests:
             return []
         torch.set_num_threads(self.threads)
-        inputs = [chat.prompt_ids(self.subject, self.tokenizer, r.prompt, r.system) for r in requests]
+        inputs = [chat.prompt_ids(self.subject, self.tokenizer, r.prompt, r.system, r.history) for r in requests]
         self._check_lengths(requests, inputs, decoding.max_new_tokens)
         # Rows in an order of their own, so that the order of the requests cannot reach a result.
         order = sorted(range(len(requests)), key=lambda i: (len(inputs[i]), inputs[i], i))

@@ -15,9 +15,9 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from dd_core.falsify.audits.language import confident_languages
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
 from dd_core.falsify.statistics import AUDIT_LEVEL, chi2_tail, newcombe, t_quantile
+from dd_core.language import confident_languages
 
 MOST_MOVED = 0.10
 MOST_RATIO = 1.25

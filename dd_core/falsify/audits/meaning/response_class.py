@@ -12,9 +12,9 @@ from collections import Counter
 
 import polars as pl
 
-from dd_core.falsify.audits.language import confident_languages, corpus_language, unlike
 from dd_core.falsify.audits.meaning.carried import carried
 from dd_core.falsify.case import Case, Finding, nothing_to_explain, tidy
+from dd_core.language import confident_languages, corpus_language, unlike
 
 REFUSAL = (
     r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|my apologies|i apologi[sz]e|unfortunately)?\W*(?:but )?"

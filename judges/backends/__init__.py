@@ -1,0 +1,31 @@
+"""Chat models behind one interface: teachers today, judges that are models next. Importing this opens nothing."""
+
+from __future__ import annotations
+
+from dd_core.distill.teachers import Endpoint, Local, Recorded
+from judges.backends.base import Backend
+
+
+def open_backend(settings: Endpoint | Local | Recorded, seed: int = 0) -> Backend:
+    """The backend that `settings` describe; nothing is sent or loaded before its first call.
+
+    Args:
+        seed: the first seed that calls will have.
+
+    Raises:
+        InputError: a key is not in the environment, or a file of recorded completions cannot be read.
+    """
+    if isinstance(settings, Endpoint):
+        from judges.backends.endpoint import EndpointBackend
+
+        return EndpointBackend(settings)
+    if isinstance(settings, Local):
+        from judges.backends.local import LocalBackend
+
+        return LocalBackend(settings)
+    from judges.backends.recorded import RecordedBackend
+
+    return RecordedBackend(settings.file, seed)
+
+
+__all__ = ["Backend", "open_backend"]

@@ -1,0 +1,223 @@
+"""Any OpenAI-compatible endpoint: one connection pool, so many calls in flight, so many a minute, patient with faults.
+
+A fault that may pass (a time-out, a reset, 408, 409, 425, 429, 5xx, a reply that is no completion) is waited for, as
+long as the endpoint asks or twice as long each time; every other one ends the call or, where it concerns all calls
+(credit, key, model), everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+import tenacity
+from aiolimiter import AsyncLimiter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dd_core.distill.teachers import Endpoint
+from dd_core.errors import CallFailed, InputError, QuotaExhausted
+from dd_core.records import Completion, Message
+from judges.backends.base import Backend
+
+PASSING = frozenset({408, 409, 425, 429})
+"""Statuses below 500 that may be gone a moment later."""
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+LONGEST_RETRY_AFTER_S = 300.0
+
+OUT_OF_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "credit balance", "insufficient credit")
+"""Words in the body of a 429 or 403 that say it will not pass by waiting."""
+
+SHOWN_CHARS = 200
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    message: _Said
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+
+
+class _Reply(BaseModel):
+    """What is read of a chat completion; the rest is the endpoint's own affair."""
+
+    model_config = ConfigDict(extra="ignore")
+    choices: list[_Choice] = Field(min_length=1)
+    model: str = ""
+    system_fingerprint: str | None = None
+    usage: _Usage | None = None
+
+
+class Passing(Exception):
+    """A fault that may pass. `kind` is counted, `after_s` is how long the endpoint asks to wait."""
+
+    def __init__(self, kind: str, detail: str, after_s: float | None = None) -> None:
+        self.kind, self.after_s = kind, after_s
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+
+
+class EndpointBackend(Backend):
+    """Calls `POST base_url/chat/completions`.
+
+    Args:
+        settings: where, how fast and how patiently; `settings.api_key_env` is read from the environment here.
+
+    Raises:
+        InputError: the environment variable of the key is not set.
+    """
+
+    def __init__(self, settings: Endpoint) -> None:
+        super().__init__()
+        self._settings = settings
+        headers = {}
+        if settings.api_key_env is not None:
+            key = os.environ.get(settings.api_key_env, "")
+            if not key:
+                raise InputError(f"{settings.model}: set the environment variable {settings.api_key_env} to its key")
+            headers["Authorization"] = f"Bearer {key}"
+        self._headers = headers
+        self._client: httpx2.AsyncClient | None = None
+        self._places = asyncio.Semaphore(settings.concurrency)
+        per_minute = settings.requests_per_minute
+        self._pace = AsyncLimiter(1, 60 / per_minute) if per_minute else None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "backend": "openai",
+            "base_url": settings.base_url,
+            "model": settings.model,
+            "temperature": settings.temperature,
+            "max_tokens": settings.max_tokens,
+            "extra": settings.extra,
+        }
+
+    async def __aenter__(self) -> EndpointBackend:
+        limits = httpx2.Limits(
+            max_connections=self._settings.concurrency, max_keepalive_connections=self._settings.concurrency
+        )
+        self._client = httpx2.AsyncClient(headers=self._headers, timeout=self._settings.timeout_s, limits=limits)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+        settings = self._settings
+        body = {
+            "model": settings.model,
+            "messages": [message.model_dump() for message in messages],
+            "temperature": settings.temperature,
+            "max_tokens": settings.max_tokens,
+            "seed": seed,
+            **settings.extra,
+        }
+        patient = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(Passing),
+            stop=tenacity.stop_after_attempt(settings.retries + 1),
+            wait=_wait,
+            before_sleep=self._count,
+            reraise=True,
+        )
+        try:
+            async with self._places:
+                return await patient(self._once, body)
+        except Passing as fault:
+            raise CallFailed(f"{settings.model}: {fault} ({settings.retries + 1} times)") from None
+
+    async def _once(self, body: dict[str, Any]) -> Completion:
+        if self._client is None:
+            raise RuntimeError("use the backend inside `async with`")
+        if self._pace is not None:
+            await self._pace.acquire()
+        try:
+            # httpx's time-outs are for each read; a server that drips bytes would never end a call.
+            async with asyncio.timeout(self._settings.timeout_s):
+                reply = await self._client.post(f"{self._settings.base_url.rstrip('/')}/chat/completions", json=body)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise Passing("timeout", f"no reply within {self._settings.timeout_s:g} s") from None
+        except httpx2.TransportError as error:
+            raise Passing("connection", str(error) or type(error).__name__) from None
+        if reply.status_code != 200:
+            self._refused(reply)
+        return _read(reply)
+
+    def _refused(self, reply: httpx2.Response) -> None:
+        """Raises what a status other than 200 means."""
+        status, model = reply.status_code, self._settings.model
+        shown = " ".join(reply.text[:SHOWN_CHARS].split())
+        if status == 402 or (status in (403, 429) and any(word in reply.text.lower() for word in OUT_OF_CREDIT)):
+            raise QuotaExhausted(f"{model}: the endpoint wants credit (HTTP {status}): {shown}")
+        if status in PASSING or status >= 500:
+            raise Passing(f"HTTP {status}", shown, _retry_after(reply))
+        if status in (401, 403):
+            raise InputError(f"{model}: the endpoint refuses the key (HTTP {status}): {shown}")
+        if status == 404:
+            raise InputError(f"{model}: {self._settings.base_url} knows no such model or path (HTTP 404): {shown}")
+        raise CallFailed(f"{model}: HTTP {status}: {shown}")
+
+    def _count(self, state: tenacity.RetryCallState) -> None:
+        fault = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(fault, Passing):
+            self.retried[fault.kind] += 1
+
+
+def _read(reply: httpx2.Response) -> Completion:
+    try:
+        read = _Reply.model_validate_json(reply.content)
+    except ValidationError as error:
+        kind = "HTML" if reply.content.lstrip()[:1] == b"<" else "no completion"
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Passing(kind, f"{where + ': ' if where else ''}{first['msg']}") from None
+    choice, usage = read.choices[0], read.usage or _Usage()
+    return Completion(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "stop",
+        model=read.model,
+        system_fingerprint=read.system_fingerprint,
+        n_prompt_tokens=usage.prompt_tokens,
+        n_completion_tokens=usage.completion_tokens,
+    )
+
+
+def _retry_after(reply: httpx2.Response) -> float | None:
+    """Seconds that the endpoint asks to wait, given as a number or as a date (RFC 9110, section 10.2.3)."""
+    value = reply.headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+_BACK_OFF = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    fault = state.outcome.exception() if state.outcome is not None else None
+    asked = fault.after_s if isinstance(fault, Passing) else None
+    return asked if asked is not None else _BACK_OFF(state)

@@ -1,0 +1,136 @@
+"""A subject of the registry as a chat backend: calls that wait at the same time become one batch.
+
+One batch runs at a time, in a thread beside the event loop. Knows of the engine only that it writes answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dd_core.canonical import canonical, digest
+from dd_core.distill.teachers import Local
+from dd_core.errors import CallFailed, InputError
+from dd_core.records import Completion, Message
+from dd_core.subjects.registry import Decoding, engine_fingerprint, subject_build
+from judges.backends.base import Backend
+
+if TYPE_CHECKING:
+    from dd_core.subjects.engine import Engine, Request
+
+GATHER_S = 0.05
+"""How long a batch waits for more calls before it starts; a batch of 64 takes a minute on two cores."""
+
+
+class _Stopped(Exception):
+    """Ends a batch that nobody waits for any more."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    request: Request
+    future: asyncio.Future[Completion]
+
+
+class LocalBackend(Backend):
+    """Answers with a model held in this process; it is loaded at the first call."""
+
+    def __init__(self, settings: Local) -> None:
+        super().__init__()
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._waiting: list[_Waiting] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._stop = threading.Event()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "backend": "local",
+            "subject": canonical(subject_build(settings.model)),
+            "engine": canonical(engine_fingerprint(settings.threads, settings.device)),
+            "temperature": settings.temperature,
+            "max_tokens": settings.max_tokens,
+        }
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.cancel()
+
+    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+        from dd_core.subjects.engine import Request
+
+        *history, last = [message for message in messages if message.role != "system"]
+        request = Request(
+            prompt_id=digest([message.model_dump() for message in messages])[:16],
+            prompt=last.content,
+            seed=seed,
+            system="\n\n".join(message.content for message in messages if message.role == "system") or None,
+            history=tuple(history),
+        )
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(request, future))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        from dd_core.subjects.engine import BLOCK_ROWS
+
+        while self._waiting:
+            await asyncio.sleep(GATHER_S)
+            batch, self._waiting = self._waiting[:BLOCK_ROWS], self._waiting[BLOCK_ROWS:]
+            try:
+                await self._answer(batch)
+            except InputError:  # a call is longer than the model's context: it fails, and the others do not
+                for one in batch:
+                    await self._answer_alone(one)
+            except Exception as error:
+                for one in batch:
+                    one.future.set_exception(error)
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        answers = await asyncio.to_thread(self._generate, [one.request for one in batch])
+        for one, answer in zip(batch, answers, strict=True):
+            if not one.future.done():
+                one.future.set_result(answer)
+
+    async def _answer_alone(self, one: _Waiting) -> None:
+        try:
+            await self._answer([one])
+        except InputError as error:
+            one.future.set_exception(CallFailed(str(error)))
+
+    @property
+    def _decoding(self) -> Decoding:
+        return Decoding(temperature=self._settings.temperature, max_new_tokens=self._settings.max_tokens)
+
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            from dd_core.subjects.engine import Engine
+            from dd_core.subjects.loading import prepare
+
+            prepare(self._settings.model)
+            self._engine = Engine(self._settings.model, self._settings.threads, self._settings.device)
+        return self._engine
+
+    def _generate(self, requests: list[Request]) -> list[Completion]:
+        def on_tokens(_: int) -> None:
+            if self._stop.is_set():
+                raise _Stopped
+
+        answers = self._loaded().generate(requests, self._decoding, on_tokens=on_tokens)
+        return [
+            Completion(
+                text=answer["response"],
+                finish_reason=answer["finish_reason"],
+                model=self._settings.model,
+                n_completion_tokens=answer["n_tokens"],
+            )
+            for answer in answers
+        ]
