@@ -57,7 +57,7 @@ class Data:
         by_kind: dict[str, list[int]] = defaultdict(list)
         for i, row in enumerate(rows):
             by_kind[row.kind].append(i)
-        given = {}
+        given: dict[int, int] = {}
         for places in by_kind.values():
             order = rng.sample(places, len(places))
             given |= dict(zip(order, order[1:] + order[:1], strict=True))

@@ -48,7 +48,6 @@ def test_a_line_that_is_not_json_is_named_by_file_and_number() -> None:
     [
         ({"difficulty": "trivial"}, "difficulty"),
         ({"certainty": None}, "certainty"),
-        ({"claims": []}, "claims"),
         ({"claims": [{"claim": "Four.", "accept": []}]}, "claims.0.accept"),
         ({"claims": "four"}, "claims"),
         ({"claims": [{"claim": "Four.", "accept": [4]}]}, "claims.0.accept.0"),
@@ -61,10 +60,49 @@ def test_a_wrong_field_is_named(change: dict, field: str) -> None:
     assert [line for line in lines if line.startswith(f"facts/train.jsonl:1: {field}: ")]
 
 
+PROGRAM = {"entry_point": "f", "tests": "def check(candidate):\n    pass", "solution": "def f():\n    pass"}
+TURNS = [{"role": "user", "content": "What is 2 plus 2?"}, {"role": "assistant", "content": "Five."}]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"claims": []}, "claims: a prompt has gold claims or a program's tests"),
+        ({"program": PROGRAM}, "claims: a prompt has gold claims or a program's tests"),
+        ({"reference": ""}, "reference: say why the claims are true"),
+        ({"claims": [], "program": PROGRAM, "reference": ""}, "reference: say why"),
+        ({"history": TURNS}, "correction: belongs to a prompt with a history"),
+        ({"correction": "right"}, "correction: belongs to a prompt with a history"),
+        ({"history": TURNS[::-1], "correction": "right"}, "history: turns of user and assistant alternate"),
+        ({"history": TURNS[:1], "correction": "right"}, "history: turns of user and assistant alternate"),
+        ({"history": [{"role": "user", "content": ""}], "correction": "right"}, "history.0.content"),
+    ],
+)
+def test_a_row_that_is_no_whole_prompt_is_named(change: dict, words: str) -> None:
+    lines = findings(text({**ROW, **change}))
+    assert any(line.startswith("facts/train.jsonl:1: ") and words in line for line in lines), lines
+
+
+def test_each_claim_may_bring_its_own_reason() -> None:
+    claims = [{**ROW["claims"][0], "reference": "Counted on fingers."}]
+    (prompt,) = parse_split(text({**ROW, "claims": claims, "reference": ""}), "train", "x")
+    assert prompt.claims[0].reference == "Counted on fingers."
+
+
+def test_the_turns_before_a_prompt_are_part_of_what_names_it() -> None:
+    plain, talked = parse_split(text(ROW, {**ROW, "history": TURNS, "correction": "right"}), "train", "x")
+    assert plain.prompt_id != talked.prompt_id
+
+
+def test_a_split_may_be_left_to_the_file() -> None:
+    row = {name: value for name, value in ROW.items() if name != "split"}
+    assert parse_split(text(row), "eval", "x")[0].split == "eval"
+
+
 @pytest.mark.parametrize("value", [[1], "word", 3, None])
 def test_a_line_that_is_no_object_is_refused(value: object) -> None:
     (line,) = findings(text(value))
-    assert line.startswith("facts/train.jsonl:1: line: ")
+    assert line.startswith("facts/train.jsonl:1: ") and "valid dictionary" in line
 
 
 def test_all_findings_of_a_file_come_at_once() -> None:
@@ -90,7 +128,7 @@ def test_a_named_set_of_phrases_is_written_out_without_repeats() -> None:
 
 def test_an_unknown_set_of_phrases_is_refused_with_the_known_ones() -> None:
     (line,) = findings(text({**ROW, "claims": [{"claim": "x", "accept": ["@unknowabel"]}]}))
-    assert line.startswith("facts/train.jsonl:1: claims.accept: ")
+    assert line.startswith("facts/train.jsonl:1: claims.0.accept: ")
     assert "'@unknowabel'" in line and "@unknowable" in line
 
 
@@ -105,16 +143,16 @@ def test_a_mere_hedge_is_in_no_set() -> None:
 
 
 def test_an_unknown_domain_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match="no domain 'fact'; did you mean 'facts'?"):
+    with pytest.raises(InputError, match="unknown domain 'fact'; did you mean 'facts'?"):
         load_domain("fact")
-    with pytest.raises(InputError, match="known domains: facts"):
+    with pytest.raises(InputError, match="known: chef, code, corrections, facts"):
         load_domain("zzz")
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_domain_has_three_splits_and_one_line_about_it(domain: str) -> None:
     assert list(load_domain(domain)) == ["train", "eval", "fresh"]
-    assert DOMAINS[domain] and "\n" not in DOMAINS[domain]
+    assert DOMAINS[domain].about and "\n" not in DOMAINS[domain].about
 
 
 def test_the_same_seed_chooses_the_same_prompts_and_another_seed_others() -> None:
