@@ -27,7 +27,7 @@ DOMAINS: dict[str, Domain] = {
     ),
     "code": Domain(
         "short Python functions with tests; fresh are the 164 problems of HumanEval",
-        Bounds(least={"train": 60, "eval": 40, "fresh": 164}, claims=(0, 0)),
+        Bounds(least={"train": 60, "eval": 40, "fresh": 164}, claims=(0, 0), taken_over=("fresh",)),
         licence="Apache-2.0; fresh: MIT",
     ),
     "corrections": Domain(

@@ -21,6 +21,7 @@ class Bounds:
         resist: smallest and largest share of wrong corrections, in every split of a domain of corrections.
         share_difference: largest difference between two splits in the share of a category, a difficulty or a certainty.
         length_ratio: largest ratio of the mean number of words of two splits.
+        taken_over: splits that are somebody else's set, whole: what repeats within them is not ours to mend.
     """
 
     least: dict[str, int] = field(default_factory=lambda: {"train": 1, "eval": 1, "fresh": 1})
@@ -30,6 +31,7 @@ class Bounds:
     resist: tuple[float, float] | None = None
     share_difference: float = 0.05
     length_ratio: float = 1.3
+    taken_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
