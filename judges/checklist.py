@@ -73,6 +73,11 @@ class Checklist(Judge):
         }
 
 
+def makes_claim(claim: GoldClaim, answer: str) -> bool:
+    """Whether an answer, in words as they were written, makes the claim."""
+    return look_for(claim, text.words(answer)).found
+
+
 def look_for(claim: GoldClaim, answer: list[str]) -> Finding:
     """Whether `answer` (normalised words) makes the claim.
 

@@ -30,9 +30,9 @@ from dd_core.distill.verifier import ByClaims, ByModel, KnownPair, Verifier
 from dd_core.errors import DataRefused, DDSweepError, InputError, IntegrityError, QuotaExhausted
 from dd_core.prompts import choose, load_domain
 from dd_core.records import Completion, Message, Prompt
-from judges import text
 from judges.backends import Backend, open_backend
-from judges.checklist import look_for
+from judges.checklist import makes_claim
+from judges.text import without_echo
 from storage import open_store
 from storage.blocks import Blocks, BlockSpec, Made
 
@@ -147,8 +147,8 @@ def teachers_of(name: str | Path) -> Teachers:
 
 def found_claims(prompt: Prompt, answer: str) -> Sequence[bool]:
     """For each gold claim of `prompt` whether the checklist judge finds it in `answer`."""
-    words = text.words(text.without_echo(prompt.prompt, answer))
-    return [look_for(claim, words).found for claim in prompt.claims]
+    said = without_echo(prompt.prompt, answer)
+    return [makes_claim(claim, said) for claim in prompt.claims]
 
 
 def known_pairs(domain: str) -> list[KnownPair]:

@@ -162,6 +162,7 @@ def prompts_check(
     from dd_core.prompts import DOMAINS, Bounds, load_domain, load_folder
     from dd_core.prompts.check import check
     from dd_core.prompts.show import report
+    from judges.checklist import makes_claim
 
     console = Console(highlight=False)
     lines: list[str] = []
@@ -173,7 +174,7 @@ def prompts_check(
         except InputError as error:
             lines += error.lines
             continue
-        found = check(prompts, Bounds() if own else DOMAINS[name].bounds)
+        found = check(prompts, Bounds() if own else DOMAINS[name].bounds, makes_claim)
         console.print(report(name, found), soft_wrap=True)
         kept = kept and found.kept
     if lines:

@@ -1,7 +1,7 @@
 """Do the prompts of a domain keep their promises? Every measure with its bound, every faulty prompt by name.
 
 Reads phrases as words and texts as spellings: that a claim is true, or that two prompts in other words ask the same,
-is for people to see. Knows no model and no judge.
+is for people to see. How an answer is read is handed in; knows no model and no judge.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from dd_core.records import SPLITS, GoldClaim, Prompt, normalise_prompt
 
 Prompts = Mapping[str, tuple[Prompt, ...]]
 
-_NEGATION = re.compile(r"\b(?:not|no|never|nobody|cannot|without|\w+n't)\b")
+Says = Callable[[GoldClaim, str], bool]
+"""(claim, text) → whether the text makes the claim, as the judge of the domain would have it."""
+
+_DENIAL = re.compile(r"^(?:(?:is|are|was|were|do|does|did|can) )?(?:not|no|never|without|cannot|\w+n't) (?:an? |the )?")
+_NEGATIVE = re.compile(
+    r"\b(?:not|no|none|never|nobody|cannot|without|\w+n't|un\w+|otherwise|would|instead|rather|from|too"
+    r"|(?:stop|prevent|avoid|keep|lack|lose|resist)\w*)\b"
+)
+"""Words in a claim beside which a paraphrase may well deny ("Otherwise it would burst": "does not burst")."""
+
 _NAMED = frozenset(phrase for phrases in PHRASES.values() for phrase in phrases)
 
 
@@ -47,55 +56,58 @@ class Report:
         return not self.findings and all(measure.kept for measure in self.measures)
 
 
-def check(prompts: Prompts, bounds: Bounds) -> Report:
+def check(prompts: Prompts, bounds: Bounds, says: Says) -> Report:
     """Measures the prompts of one domain against `bounds`.
 
     Args:
         prompts: split → prompts, as `load_domain` gives them; ids are unique by then.
+        says: reads an answer for one gold claim.
     """
-    findings = [finding for split in SPLITS for prompt in prompts[split] for finding in _of_prompt(prompt, bounds)]
+    findings = [one for split in SPLITS for prompt in prompts[split] for one in _of_prompt(prompt, bounds, says)]
     return Report([*_measures(prompts, bounds)], [*findings, *_repeats(prompts, bounds)])
 
 
-def _of_prompt(prompt: Prompt, bounds: Bounds) -> Iterable[str]:
+def _of_prompt(prompt: Prompt, bounds: Bounds, says: Says) -> Iterable[str]:
     place = f"{prompt.split}: {_shown(prompt)}"
     fewest, most = bounds.claims
     if not fewest <= len(prompt.claims) <= most:
         yield f"{place}: {len(prompt.claims)} gold claims, expected {fewest} to {most}"
+    gold = " ".join(claim.claim for claim in prompt.claims)
     for claim in prompt.claims:
-        for finding in _of_claim(claim, prompt):
+        for finding in _of_claim(claim):
             yield f"{place}: {finding}"
-    for claim in prompt.claims:
-        others = [other for other in prompt.claims if other is not claim]
+        if says(claim, prompt.prompt):
+            yield f"{place}: repeating the question would earn {claim.claim!r}"
+        if not claim.open and not says(claim, claim.claim):
+            yield f"{place}: the claim {claim.claim!r} is not accepted in its own words"
+        elif not claim.open and not says(claim, gold):
+            yield f"{place}: beside the other claims {claim.claim!r} is not accepted, they contradict it"
         for phrase in claim.contradict:
-            for other in others:
-                if _words(phrase) in _words(other.claim):
-                    yield f"{place}: what contradicts {claim.claim!r} ({phrase!r}) is said by {other.claim!r}"
+            if says(claim, f"{phrase}."):
+                yield f"{place}: {phrase!r} is said to contradict {claim.claim!r} and is accepted as it"
 
 
-def _of_claim(claim: GoldClaim, prompt: Prompt) -> Iterable[str]:
+def _of_claim(claim: GoldClaim) -> Iterable[str]:
     for phrase in (*claim.accept, *claim.contradict):
         if not _words(phrase).strip():
             yield f"the phrase {phrase!r} of {claim.claim!r} holds no word"
-    own = [phrase for phrase in claim.accept if phrase not in _NAMED]
     said = _words(claim.claim)
-    for accept in own:
-        if _words(accept) in _words(prompt.prompt):
-            yield f"{accept!r} is accepted and stands in the prompt: repeating the question would earn it"
-        if _NEGATION.search(accept.casefold()) and not _negative(claim):
-            yield f"the paraphrase {accept!r} denies what {claim.claim!r} affirms"
+    for accept in claim.accept:
+        if accept in _NAMED:
+            continue
+        denied = _DENIAL.sub("", accept.casefold())
+        if denied != accept.casefold() and _words(denied) in said and not _negative(claim):
+            yield f"the paraphrase {accept!r} contradicts its claim {claim.claim!r}, which affirms it"
         for contrary in claim.contradict:
             if _words(accept) in _words(contrary) or _words(contrary) in _words(accept):
                 yield f"the paraphrase {accept!r} contradicts its claim {claim.claim!r}: it goes with {contrary!r}"
-    if not claim.open and not any(_words(accept) in said for accept in own):
-        yield f"the claim {claim.claim!r} is not accepted in its own words: {', '.join(map(repr, own[:4]))}"
     for contrary in claim.contradict:
         if _words(contrary) in said:
             yield f"{contrary!r} is said to contradict {claim.claim!r}, which says it"
 
 
 def _negative(claim: GoldClaim) -> bool:
-    return claim.open or bool(_NEGATION.search(claim.claim.casefold()))
+    return claim.open or bool(_NEGATIVE.search(claim.claim.casefold()))
 
 
 def _repeats(prompts: Prompts, bounds: Bounds) -> Iterable[str]:

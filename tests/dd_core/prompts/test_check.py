@@ -9,6 +9,7 @@ import pytest
 from dd_core.prompts.check import check
 from dd_core.prompts.domain import Bounds
 from dd_core.records import SPLITS, Message, Prompt
+from judges.checklist import makes_claim
 
 CAPITALS = {"France": "Paris", "Peru": "Lima", "Egypt": "Cairo", "Norway": "Oslo", "Cuba": "Havana", "Kenya": "Nairobi"}
 RIVERS = {
@@ -57,7 +58,7 @@ def sound() -> dict[str, list[Prompt]]:
 
 def found(prompts: dict[str, list[Prompt]], **bounds: Any) -> list[str]:
     """Findings, and the names of broken measures."""
-    report = check({split: tuple(members) for split, members in prompts.items()}, Bounds(**bounds))
+    report = check({split: tuple(members) for split, members in prompts.items()}, Bounds(**bounds), makes_claim)
     assert report.kept == (not report.findings and all(measure.kept for measure in report.measures))
     return [*report.findings, *(measure.name for measure in report.measures if not measure.kept)]
 
@@ -77,11 +78,11 @@ def test_a_sound_set_has_no_finding() -> None:
 @pytest.mark.parametrize(
     ("claim", "words"),
     [
-        ({"accept": ["Basel", "old town"]}, "repeating the question would earn it"),
+        ({"accept": ["Basel", "old town"]}, "repeating the question would earn"),
         ({"contradict": ["Basel in the north"]}, "contradicts its claim"),
         ({"accept": ["Basel", "Bonn"], "contradict": ["Bonn"]}, "contradicts its claim"),
-        ({"accept": ["Basel", "not Basel"]}, "denies what"),
-        ({"accept": ["Basel", "isn't Bonn"]}, "denies what"),
+        ({"accept": ["Basel", "not Basel"]}, "contradicts its claim"),
+        ({"accept": ["Basel", "isn't Basel"]}, "contradicts its claim"),
         ({"accept": ["Bonn"]}, "is not accepted in its own words"),
         ({"contradict": ["is Basel"]}, "which says it"),
         ({"accept": ["Basel", "…"]}, "holds no word"),
@@ -101,7 +102,7 @@ def test_a_claim_that_another_claim_contradicts_is_named() -> None:
     ]
     prompts["eval"][0] = prompt("eval", "Rhine", "Basel", claims=claims)
     (finding,) = found(prompts)
-    assert "('on the left bank') is said by 'It lies on the left bank.'" in finding
+    assert "beside the other claims 'It is Basel.' is not accepted" in finding
 
 
 def test_too_few_and_too_many_claims_are_named() -> None:
