@@ -105,7 +105,7 @@ def distill(
         )
     chosen = prompts["train"] if n is None else choose(domain, "train", n, config.seed)
     done = asyncio.run(_distill(config, domain, chosen, prompts, store, report, spent or Spent()))
-    return _written(done, domain, prompts, config, out)
+    return _written(done, domain, config, out)
 
 
 def estimated(config: Teachers, domain: str, n: int | None = None) -> list[Cost]:
@@ -126,13 +126,19 @@ def regate(domain: str, rows: Path, out: Path, report: Report = lambda done, tot
     prompts = load_domain(domain)
     samples, pairs = load_rows(rows, str(rows))
     everything: list[AnyRow] = [*samples, *pairs]
-    n = len({row.prompt_id for row in everything})
+    by_id = {prompt.prompt_id: prompt for prompt in prompts["train"]}
+    answers = [(by_id[s.prompt_id], s.answer) for s in samples if s.kind != "trace" and s.prompt_id in by_id]
+    n_right = sum(is_right(prompt, found_claims(prompt, answer)) for prompt, answer in answers)
 
     def tick(done: int, total: int) -> None:
         report(done, total, "rows at the gate")
 
-    gated = asyncio.run(gate(everything, prompts, ByClaims(found_claims), known_pairs(domain), n, n, tick))
-    return _written(Distilled(gated, [], n, n, out, Spent()), domain, prompts, None, out)
+    gated = asyncio.run(
+        gate(
+            everything, prompts, found_claims, ByClaims(found_claims), known_pairs(domain), len(answers), n_right, tick
+        )
+    )
+    return _written(Distilled(gated, [], len(answers), n_right, out, Spent()), domain, None, out)
 
 
 def teachers_of(name: str | Path) -> Teachers:
@@ -187,10 +193,10 @@ async def _distill(
 ) -> Distilled:
     async with contextlib.AsyncExitStack() as stack:
         served = {name: config.teachers[name] for name in dict.fromkeys(config.of(stage) for stage in _stages(config))}
-        backends = {name: open_backend(teacher, config.seed) for name, teacher in served.items()}
-        for backend in backends.values():
-            await stack.enter_async_context(backend)
-        asker = _Asker(config, backends, Blocks(open_store(store)), spent)
+        asker = _Asker(config, Blocks(open_store(store)), spent)
+        for name, teacher in served.items():
+            backend = open_backend(teacher, config.seed, asker.may_begin)
+            asker.backends[name] = await stack.enter_async_context(backend)
         taught, lost = await _teach_all(config, chosen, asker, report)
         rows: list[AnyRow] = []
         for one in taught:
@@ -204,7 +210,7 @@ async def _distill(
         def tick(done: int, total: int) -> None:
             report(done, total, "rows at the gate")
 
-        gated = await gate(rows, prompts, verifier, known_pairs(domain), len(chosen), len(right), tick)
+        gated = await gate(rows, prompts, found_claims, verifier, known_pairs(domain), len(chosen), len(right), tick)
         return Distilled(gated, lost, len(chosen), len(right), Path(), spent)
 
 
@@ -243,11 +249,13 @@ class _Asker:
     """Asks a stage's teacher, unless the store holds the reply.
 
     Attributes:
+        backends: teacher's name → how it is reached.
         stopped: the error after which no call is begun any more.
     """
 
-    def __init__(self, config: Teachers, backends: dict[str, Backend], blocks: Blocks, spent: Spent) -> None:
-        self._config, self._backends, self._blocks, self._spent = config, backends, blocks, spent
+    def __init__(self, config: Teachers, blocks: Blocks, spent: Spent) -> None:
+        self._config, self._blocks, self._spent = config, blocks, spent
+        self.backends: dict[str, Backend] = {}
         self.stopped: DDSweepError | None = None
 
     async def ask(self, stage: str, messages: Sequence[Message], attempt: int) -> Completion:
@@ -257,7 +265,7 @@ class _Asker:
             CallFailed, QuotaExhausted, InputError: as `Backend.complete`; QuotaExhausted also when the budget is spent.
         """
         name = self._config.of(stage)
-        backend = self._backends[name]
+        backend = self.backends[name]
         seed = self._config.seed + attempt
         inputs = {"teacher": backend.identity, "messages": [m.model_dump() for m in messages], "seed": seed}
         spec = BlockSpec("chat", inputs)
@@ -265,7 +273,6 @@ class _Asker:
         if reply is not None:
             return self._counted(name, reply, paid_now=False)
         try:
-            self._may_begin()
             completion = await backend.complete(messages, seed)
         except (QuotaExhausted, InputError) as error:
             self.stopped = self.stopped or error
@@ -282,7 +289,12 @@ class _Asker:
         except IntegrityError:
             return None
 
-    def _may_begin(self) -> None:
+    def may_begin(self) -> None:
+        """Nothing, while calls may be begun.
+
+        Raises:
+            DDSweepError: why none is begun any more.
+        """
         if self.stopped is not None:
             raise self.stopped
         budget = self._config.budget_usd
@@ -299,7 +311,7 @@ class _Asker:
         spent.found += not paid_now
         spent.usd += usd
         spent.usd_now += usd if paid_now else 0.0
-        spent.retried = sum((backend.retried for backend in self._backends.values()), Counter())
+        spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())
         return completion
 
 
@@ -314,11 +326,9 @@ def _verifier(config: Teachers, asker: _Asker, found: Found) -> Verifier:
     return ByModel(config.stages["verifier"], asker.ask)
 
 
-def _written(
-    done: Distilled, domain: str, prompts: dict[str, tuple[Prompt, ...]], config: Teachers | None, out: Path
-) -> Distilled:
+def _written(done: Distilled, domain: str, config: Teachers | None, out: Path) -> Distilled:
     """Writes the files; rows of an earlier run that are refused now are taken away."""
-    found = documents(domain, prompts, config, done.asked, done.taught, done.lost, done.gated)
+    found = documents(domain, config, done.asked, done.taught, done.lost, done.gated)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("sft.jsonl", "dpo.jsonl"):

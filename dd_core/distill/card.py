@@ -15,12 +15,11 @@ from typing import Any
 
 import jinja2
 
-from dd_core.canonical import digest, sha256
+from dd_core.canonical import sha256
 from dd_core.distill.gate import REASONS, Gated
 from dd_core.distill.pipeline import SetAside
 from dd_core.distill.rows import CARD_FILE, DPO_FILE, SFT_FILE, to_jsonl
 from dd_core.distill.teachers import Teachers
-from dd_core.records import Prompt
 
 FORMAT = "ddsweep-data/1"
 SET_ASIDE_FILE, PAGE_FILE = "set-aside.jsonl", "CARD.md"
@@ -28,7 +27,6 @@ SET_ASIDE_FILE, PAGE_FILE = "set-aside.jsonl", "CARD.md"
 
 def documents(
     domain: str,
-    prompts: Mapping[str, Sequence[Prompt]],
     config: Teachers | None,
     asked: int,
     taught: int,
@@ -47,7 +45,6 @@ def documents(
     card = {
         "format": FORMAT,
         "domain": domain,
-        "prompt_set": digest([p.model_dump(mode="json") for split in sorted(prompts) for p in prompts[split]]),
         "teachers": _teachers(config),
         "asked": asked,
         "taught": taught,

@@ -19,7 +19,7 @@ FAULTS: dict[str, str] = {
     "html": "the reply is a web page",
     "refusal": "the teacher declines to answer",
     "language": "the reply is in another language than English",
-    "json": "the reply is not the JSON object that was asked for",
+    "json": "the reply is not the JSON object that was asked for, or is one that was not",
     "fields": "the JSON object lacks a field, or one has the wrong type",
 }
 """Name → what it means; the names are counted in `set-aside.jsonl` and on the data card."""
@@ -36,6 +36,7 @@ _REFUSAL = re.compile(
     r"|^as an? (?:ai|artificial intelligence|(?:large )?language model)\b[^.!]{0,60}\b(?:can(?:'|no)?t|can not|unable)",
     re.IGNORECASE,
 )
+_OBJECT = re.compile(r"^(?:```(?:json)?\s*)?[{\[]\s*[\"{\[]")
 _FENCE = re.compile(r"^```(?:json)?\s*\n(.*?)\n?```$", re.DOTALL | re.IGNORECASE)
 
 
@@ -51,9 +52,11 @@ def read_text(completion: Completion) -> str:
     """The words of a reply, without thinking.
 
     Raises:
-        Unusable: it is empty, cut, a web page, a refusal, or in another language.
+        Unusable: it is empty, cut, a web page, a refusal, in another language, or an object in place of prose.
     """
     text = _spoken(completion)
+    if _OBJECT.match(text):
+        raise Unusable("json", text[:120])
     if _REFUSAL.search(text.replace("’", "'")):
         raise Unusable("refusal", text[:120])
     _check_language(text)

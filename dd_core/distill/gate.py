@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dd_core.dispositions import find_hedges
-from dd_core.distill.pipeline import SetAside
+from dd_core.distill.pipeline import Found, SetAside, is_right
 from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample
 from dd_core.distill.style import prose_share, style
 from dd_core.distill.verifier import LEAST_RIGHT, KnownPair, Validity, Verifier, validate
@@ -33,6 +33,7 @@ MOST_PROSE = 0.80
 """Share of prose in an answer to a programming problem from which it has drifted out of its domain."""
 
 REASONS: dict[str, str] = {
+    "wrong": "the answer that would be learned does not make the gold claims",
     "inverted": "the verifier finds the rejected answer better, or the chosen one is delivered worse",
     "undecided": "the verifier cannot say which answer is better, or says it by their order",
     "length": "one answer is over twice as long as the other",
@@ -72,6 +73,7 @@ class Gated:
 async def gate(
     rows: Sequence[AnyRow],
     prompts: Mapping[str, Sequence[Prompt]],
+    found: Found,
     verifier: Verifier,
     known: Sequence[KnownPair],
     asked: int,
@@ -83,6 +85,7 @@ async def gate(
     Args:
         rows: finished rows, in an order that is kept.
         prompts: split → all prompts of the domain.
+        found: what of a prompt's gold claims an answer makes.
         verifier: judges pairs, once it has ranked `known` right.
         known: pairs of the domain whose better answer is known.
         asked, taught: prompts that teachers were asked, and those whose final answer was right.
@@ -97,8 +100,11 @@ async def gate(
     for i, row in enumerate(rows):
         prompt = by_id.get(row.prompt_id)
         why = "no prompt" if prompt is None else "leak" if i in leaks else _drift(row, prompt)
-        if why is None and isinstance(row, Pair) and prompt is not None:
-            why = _lopsided(row) or await _inverted(row, prompt, verifier)
+        if why is None and prompt is not None:
+            if isinstance(row, Pair):
+                why = _lopsided(row) or await _inverted(row, prompt, verifier)
+            else:
+                why = None if is_right(prompt, found(prompt, row.answer)) else "wrong"
         if why is None:
             kept.append(row)
         else:
@@ -108,10 +114,10 @@ async def gate(
         tick(i + 1, len(rows))
     samples = [row for row in kept if isinstance(row, Sample)]
     pairs = _balanced([row for row in kept if isinstance(row, Pair)], dropped)
-    found = Gated(samples, pairs, dropped, validity, style(samples, pairs))
-    found.refused.extend(_refused(found, asked, taught))
-    found.warnings.extend(_warnings(found))
-    return found
+    gated = Gated(samples, pairs, dropped, validity, style(samples, pairs))
+    gated.refused.extend(_refused(gated, asked, taught))
+    gated.warnings.extend(_warnings(gated))
+    return gated
 
 
 def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> dict[int, str]:
@@ -169,8 +175,8 @@ def _balanced(pairs: list[Pair], dropped: list[SetAside]) -> list[Pair]:
     return kept
 
 
-def _refused(found: Gated, asked: int, taught: int) -> Iterable[str]:
-    validity = found.validity
+def _refused(gated: Gated, asked: int, taught: int) -> Iterable[str]:
+    validity = gated.validity
     if not validity.valid:
         low, high = validity.interval
         yield (
@@ -183,15 +189,15 @@ def _refused(found: Gated, asked: int, taught: int) -> Iterable[str]:
             f"at least {LEAST_TAUGHT:.0%} are needed: they are not good enough to teach this"
         )
     for kind in ("gold", "counterexample"):
-        if found.counts[kind] < LEAST_ROWS:
-            yield f"{found.counts[kind]} rows of kind {kind} are left, and at least {LEAST_ROWS} are needed"
+        if gated.counts[kind] < LEAST_ROWS:
+            yield f"{gated.counts[kind]} rows of kind {kind} are left, and at least {LEAST_ROWS} are needed"
 
 
-def _warnings(found: Gated) -> Iterable[str]:
+def _warnings(gated: Gated) -> Iterable[str]:
     for kind in KINDS:
-        if not found.counts[kind] and kind not in ("gold", "counterexample"):
+        if not gated.counts[kind] and kind not in ("gold", "counterexample"):
             yield f"there are no rows of kind {kind}"
-    measured = found.style
+    measured = gated.style
     if measured.get("opener_share", 0) > 0.2:
         yield f"{measured['opener_share']:.0%} of the answers begin with {measured['opener']!r}: a manner to be learned"
     if not 0.25 <= measured.get("chosen_longer", 0.5) <= 0.75:

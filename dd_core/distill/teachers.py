@@ -148,7 +148,7 @@ class Teachers(_Model):
                     "take another teacher, or add it to licences if your rows may carry it"
                 )
         if lines:
-            raise ValueError("; ".join(lines))
+            raise ValueError("\n".join(lines))
         return self
 
     def of(self, stage: str) -> str:
@@ -184,8 +184,10 @@ def load_teachers(path: Path) -> Teachers:
     try:
         return Teachers.model_validate(data)
     except ValidationError as error:
-        lines = [part for line in error_lines(error, str(path)) for part in line.split("; ") if part]
-        raise InputError([line if line.startswith(str(path)) else f"{path}: {line}" for line in lines]) from None
+        first, *rest = "\n".join(error_lines(error, str(path))).split("\n")
+        raise InputError(
+            [first, *(line if line.startswith(str(path)) else f"{path}: {line}" for line in rest)]
+        ) from None
 
 
 def estimate(config: Teachers, prompts: Sequence[Prompt]) -> list[Cost]:

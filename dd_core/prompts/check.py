@@ -25,7 +25,7 @@ Says = Callable[[GoldClaim, str], bool]
 
 _DENIAL = re.compile(r"^(?:(?:is|are|was|were|do|does|did|can) )?(?:not|no|never|without|cannot|\w+n't) (?:an? |the )?")
 _NEGATIVE = re.compile(
-    r"\b(?:not|no|none|never|nobody|cannot|without|\w+n't|un\w+|otherwise|would|instead|rather|from|too"
+    r"\b(?:not|no|none|never|nobody|cannot|without|\w+n't|un\w+|otherwise|would|instead|rather|from|too|below"
     r"|(?:stop|prevent|avoid|keep|lack|lose|resist)\w*)\b"
 )
 """Words in a claim beside which a paraphrase may well deny ("Otherwise it would burst": "does not burst")."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dd_core.records import Completion, Message
@@ -21,11 +21,15 @@ class Backend(ABC):
     - **Independent calls.** A reply depends on the messages and the seed, not on other calls in flight.
     - **Whole or not at all.** `complete` returns what came, unusable text included, or raises.
 
+    Args:
+        may_begin: is called right before a request is sent; what it raises ends the call, unsent.
+
     Attributes:
         retried: why calls were made again → how often, since the backend was opened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_begin: Callable[[], None] = lambda: None) -> None:
+        self._may_begin = may_begin
         self.retried: Counter[str] = Counter()
 
     @property

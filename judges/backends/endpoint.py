@@ -11,7 +11,7 @@ import asyncio
 import email.utils
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx2
@@ -82,8 +82,8 @@ class EndpointBackend(Backend):
         InputError: the environment variable of the key is not set.
     """
 
-    def __init__(self, settings: Endpoint) -> None:
-        super().__init__()
+    def __init__(self, settings: Endpoint, may_begin: Callable[[], None] = lambda: None) -> None:
+        super().__init__(may_begin)
         self._settings = settings
         headers = {}
         if settings.api_key_env is not None:
@@ -148,6 +148,7 @@ class EndpointBackend(Backend):
             raise RuntimeError("use the backend inside `async with`")
         if self._pace is not None:
             await self._pace.acquire()
+        self._may_begin()
         try:
             # httpx's time-outs are for each read; a server that drips bytes would never end a call.
             async with asyncio.timeout(self._settings.timeout_s):

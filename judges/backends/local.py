@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ class _Waiting:
 class LocalBackend(Backend):
     """Answers with a model held in this process; it is loaded at the first call."""
 
-    def __init__(self, settings: Local) -> None:
-        super().__init__()
+    def __init__(self, settings: Local, may_begin: Callable[[], None] = lambda: None) -> None:
+        super().__init__(may_begin)
         self._settings = settings
         self._engine: Engine | None = None
         self._waiting: list[_Waiting] = []
@@ -65,6 +65,7 @@ class LocalBackend(Backend):
     async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
         from dd_core.subjects.engine import Request
 
+        self._may_begin()
         *history, last = [message for message in messages if message.role != "system"]
         request = Request(
             prompt_id=digest([message.model_dump() for message in messages])[:16],

@@ -91,7 +91,7 @@ class Played:
 
 def reply(stage: str, prompt: Prompt) -> str:
     """What a good teacher says at a stage; the student is wrong on every third prompt."""
-    right = " ".join(claim.claim for claim in prompt.claims)
+    right = " ".join(f"{c.claim} It is so: {c.accept[0]}." if c.open else c.claim for c in prompt.claims)
     wrong = "It is surely the other one, as every schoolbook has said for years."
     match stage:
         case "adversarial":

@@ -70,7 +70,7 @@ def test_the_files_load_as_trl_reads_them(tmp_path: Path) -> None:
 
 
 def test_the_drafts_feed_the_reviewers_and_the_reviews_the_synthesizer(tmp_path: Path) -> None:
-    _, server = play(tmp_path, Played("facts"), 4)
+    _, server = play(tmp_path, Played("facts"), 12)
     for body in server.seen:
         text = body["messages"][-1]["content"]
         if stage_of(body) in ("deliberate", "adversarial"):
@@ -80,10 +80,14 @@ def test_the_drafts_feed_the_reviewers_and_the_reviews_the_synthesizer(tmp_path:
 
 
 def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
-    first, _ = play(tmp_path, Played("facts"))
-    second, server = play(tmp_path, Played("facts", credit=0))
-    assert server.seen == [] or files(first) == files(second)
-    assert server.seen == []
+    played, spent = Played("facts"), Spent()
+    with ChatServer(played).running() as server:
+        config = configuration(tmp_path, server.url)
+        distill("facts", config, tmp_path / "one", str(tmp_path / "store"), 24)
+        played.credit = 0
+        distill("facts", config, tmp_path / "two", str(tmp_path / "store"), 24, spent=spent)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert (spent.calls, spent.usd_now) == (spent.found, 0.0) and spent.usd > 0
 
 
 def test_every_fault_of_a_teacher_is_got_over_and_leaves_no_trace_in_the_data(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.errors import InputError, StudyFailed
-from dd_core.study import load_study
+from dd_core.study import load_study, parse_study
 from sweeps.plan import SEARCH_TRAIN_SEED, Schedule, check, make_manifest, outline, study_id
+from tests.sweeps.helpers import smoke
 
 STUDIES = Path(__file__).parents[2] / "sweeps" / "studies"
 SMOKE = load_study(STUDIES / "smoke.yaml")
@@ -107,3 +108,32 @@ def test_the_manifest_locks_claim_gates_and_plan():
     assert manifest["hash"] == manifest_hash(manifest)
     assert study_id(SMOKE) == f"smoke-{preregistration_hash(manifest)[7:15]}"
     assert manifest["planned"]["prompts"] == {"eval": SMOKE.prompts.eval, "fresh": SMOKE.prompts.fresh}
+
+
+def with_prompts(**changes):
+    return parse_study(smoke(prompts={**smoke()["prompts"], **changes}))
+
+
+def test_finished_rows_are_part_of_the_question_and_need_no_distiller_of_the_disposition():
+    study = parse_study(smoke(disposition="eager", prompts={**smoke()["prompts"], "teacher": "embedded"}))
+    check(study)
+    planned = study.planned()
+    assert planned["data"].startswith("sha256:") and "data" not in SMOKE.planned()
+    assert study_id(study) != study_id(with_prompts())
+
+
+def test_a_folder_that_holds_no_data_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(InputError, match=r"holds no card.json; give a folder that `ddsweep distill` wrote"):
+        with_prompts(teacher=str(tmp_path)).planned()
+
+
+def test_rows_of_another_domain_are_refused(tmp_path):
+    (tmp_path / "card.json").write_text('{"domain": "chef", "files": {}, "refused": []}')
+    with pytest.raises(InputError, match="holds rows of domain 'chef', and the study asks for 'facts'"):
+        with_prompts(teacher=str(tmp_path)).planned()
+
+
+def test_programs_are_not_given_to_a_judge_of_claims():
+    study = parse_study(smoke(domain="code", prompts={**smoke()["prompts"], "teacher": "embedded"}))
+    with pytest.raises(InputError, match="checklist looks for gold claims, and the prompts of domain 'code' ask for"):
+        check(study)

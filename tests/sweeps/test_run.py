@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -15,8 +16,12 @@ import ray
 from moto.server import ThreadedMotoServer
 from rich.console import Console
 
+from dd_core.canonical import sha256
+from dd_core.distill.data import load_data
+from dd_core.distill.rows import Sample, assistant, to_jsonl, user
 from dd_core.errors import InputError, StoreError, StudyFailed
 from dd_core.falsify import falsify, load_bundle, save_bundle
+from dd_core.prompts import load_domain
 from storage import load_bundle as load_stored
 from storage import open_store
 from storage.commits import StudyFiles
@@ -193,3 +198,52 @@ def test_a_subject_that_is_not_here_is_an_error_that_says_what_to_install(tmp_pa
 def test_the_report_lies_beside_the_verdict(done):
     assert Path(done.report).read_text().startswith("<!")
     assert done.report.endswith(f"{done.study_id}/report.html")
+
+
+@pytest.mark.slow
+def test_a_study_on_finished_rows_carries_their_card_and_names_what_it_trained_on(
+    session: None, tmp_path: Path
+) -> None:
+    embedded = smoke(
+        disposition="deliberate", replicates=[], prompts={"teacher": "embedded"}, search={"generations": 1}
+    )
+    result = run_study(embedded, str(tmp_path / "store"), console=quiet())
+    bundle = load_stored(result.store_uri)
+    assert bundle.manifest is not None
+    data = load_data("embedded", "facts")
+    assert bundle.manifest["planned"]["data"] == data.hash
+    assert bundle.prompts is not None
+    trained = set(bundle.prompts.filter(bundle.prompts["split"] == "train")["prompt_id"])
+    chosen = {row.prompt_id for row in data.training_rows([], {}, {}, 12, 0)}
+    assert chosen <= trained
+
+
+def data_of(domain: str, folder: Path) -> str:
+    """Gated rows as a folder: for each training prompt its gold claims."""
+    samples = [
+        Sample(
+            kind="gold", prompt_id=p.prompt_id, origin="a test",
+            messages=(*p.history, user(p.prompt), assistant(" ".join(claim.claim for claim in p.claims))),
+        )
+        for p in load_domain(domain)["train"]
+    ]  # fmt: skip
+    rows = {"sft.jsonl": to_jsonl(samples), "dpo.jsonl": b""}
+    card = {"domain": domain, "refused": [], "files": {name: sha256(data) for name, data in rows.items()}}
+    for name, data in {**rows, "card.json": json.dumps(card).encode()}.items():
+        (folder / name).write_bytes(data)
+    return str(folder)
+
+
+@pytest.mark.slow
+def test_a_study_of_conversations_hands_the_earlier_turns_to_the_subject(session: None, tmp_path: Path) -> None:
+    prompts = {"train": 8, "eval": 4, "fresh": 4, "teacher": data_of("corrections", tmp_path)}
+    search = {"generations": 1, "trials_per_generation": 1}
+    talk = smoke(domain="corrections", replicates=[], search=search, prompts=prompts, confirm={"train_seeds": 1})
+    result = run_study(talk, str(tmp_path / "store"), console=quiet())
+    known = {p.prompt_id for split in load_domain("corrections").values() for p in split}
+    assert set(load_stored(result.store_uri).responses["prompt_id"]) <= known
+    made = {name: json.loads(data) for name, data in objects(result).items() if name.endswith("block.json")}
+    turns = [r["history"] for block in made.values() for r in block["inputs"].get("requests", [])]
+    assert turns and all(len(history) == 2 for history in turns)
+    trained = [row for block in made.values() for row in block["inputs"].get("rows", [])]
+    assert trained and all(len(row["history"]) == 2 for row in trained)

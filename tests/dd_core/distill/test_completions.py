@@ -110,6 +110,11 @@ def test_french_words_in_an_english_answer_are_english() -> None:
     assert read_text(Completion(text=text)) == text
 
 
+@pytest.mark.parametrize("text", ['{"problems": ["none"], "wrong', '```json\n{"a": 1}\n```', "[[1, 2]]", '["Paris"]'])
+def test_an_object_in_place_of_prose_is_named(text: str) -> None:
+    assert fault(text) == "json"
+
+
 @pytest.mark.parametrize("form", ["{}", "```json\n{}\n```", "```\n{}\n```", "<think>Hm.</think>\n{}"])
 def test_an_object_is_read_bare_and_in_a_fence(form: str) -> None:
     text = form.replace("{}", json.dumps({**REVIEW, "more": 1}))

@@ -10,7 +10,7 @@ import asyncio
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from dd_core.distill.card import documents
 from dd_core.distill.data import load_data
 from dd_core.distill.gate import Gated, gate
+from dd_core.distill.pipeline import is_right
 from dd_core.distill.rows import EMBEDDED, Pair, Sample, embedded, load_rows
 from dd_core.distill.verifier import ByClaims, KnownPair
 from dd_core.prompts import load_domain
@@ -82,20 +83,24 @@ def known(domain: str) -> list[KnownPair]:
     ]
 
 
+def answered(domain: str) -> tuple[int, int]:
+    """(answers to prompts that were written, those of them that are right)."""
+    answers = [(row.prompt_id, row.answer) for row in rows_of(domain)[0] if row.kind != "trace"]
+    prompts = prompts_of(domain)
+    return len(answers), sum(is_right(prompts[name], found(prompts[name], answer)) for name, answer in answers)
+
+
 @cache
 def gated(domain: str) -> Gated:
     samples, pairs = rows_of(domain)
+    verifier = (ByTests if any(prompt.program for prompt in prompts_of(domain).values()) else ByClaims)(found)
     rows = [*samples, *pairs]
-    n = len({row.prompt_id for row in rows})
-    verifier = (ByTests if any(p.program for p in prompts_of(domain).values()) else ByClaims)(found)
-    return asyncio.run(gate(rows, load_domain(domain), verifier, known(domain), n, n))
+    return asyncio.run(gate(rows, load_domain(domain), found, verifier, known(domain), *answered(domain)))
 
 
 def written(domain: str) -> dict[str, bytes]:
     """What the folder of a domain has to hold."""
-    samples, pairs = rows_of(domain)
-    n = len({row.prompt_id for row in (*samples, *pairs)})
-    return documents(domain, load_domain(domain), None, n, n, [], gated(domain))
+    return documents(domain, None, *answered(domain), [], gated(domain))
 
 
 def of_kind(pairs: Iterable[Pair], kind: str) -> list[Pair]:
@@ -243,8 +248,9 @@ def test_a_part_of_the_rows_holds_every_kind_in_its_share(domain: str) -> None:
 def test_a_placebo_keeps_prompts_and_completions_and_moves_every_answer(domain: str, n: int) -> None:
     rows = training_rows(domain, n)
     placebo = load_data(EMBEDDED, domain).placebo_rows(rows, 0)
-    kept: Callable[[TrainingRow], TrainingRow] = lambda row: row.model_copy(update={"completion": "…"})  # noqa: E731
-    assert list(map(kept, placebo)) == list(map(kept, rows))
+    assert [row.model_copy(update={"completion": "…"}) for row in placebo] == [
+        row.model_copy(update={"completion": "…"}) for row in rows
+    ]
     n_of = Counter(row.kind for row in rows)
     stayed = [row.prompt for row, other in zip(rows, placebo, strict=True) if row.completion == other.completion]
     assert stayed == [row.prompt for row in rows if n_of[row.kind] == 1]

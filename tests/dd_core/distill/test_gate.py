@@ -52,6 +52,10 @@ def known(n_good: int = 40, n_bad: int = 0) -> list[KnownPair]:
     return pairs + [KnownPair(prompt=p.prompt, good="So it is.", bad=right(p), kind="odd") for p in prompts[n_good:]]
 
 
+def passes(prompt: Prompt, answer: str) -> Sequence[bool]:
+    return [True]
+
+
 SOUND: list[AnyRow] = [*map(gold, CERTAIN), *map(counterexample, CERTAIN)]
 
 
@@ -59,7 +63,7 @@ def through(
     *more: AnyRow, pairs: list[KnownPair] | None = None, taught: int = 24, sound: list[AnyRow] = SOUND
 ) -> Gated:
     rows = [*sound, *more]
-    return asyncio.run(gate(rows, PROMPTS, ByClaims(found), known() if pairs is None else pairs, 24, taught))
+    return asyncio.run(gate(rows, PROMPTS, found, ByClaims(found), known() if pairs is None else pairs, 24, taught))
 
 
 def reasons(result: Gated) -> list[str]:
@@ -70,6 +74,10 @@ def test_sound_rows_pass_in_their_order() -> None:
     result = through()
     assert [*result.samples, *result.pairs] == SOUND
     assert (result.dropped, result.refused) == ([], [])
+
+
+def test_an_answer_that_is_wrong_is_not_learned() -> None:
+    assert reasons(through(gold(CERTAIN[0], "It is surely another one."))) == ["wrong"]
 
 
 def test_a_pair_whose_rejected_answer_is_the_right_one_is_inverted() -> None:
@@ -89,7 +97,9 @@ def test_a_pair_that_length_alone_decides_is_dropped() -> None:
 
 def test_a_question_of_eval_or_fresh_is_a_leak_though_its_spelling_differs() -> None:
     leak = PROMPTS["fresh"][0]
-    row = gold(CERTAIN[0]).model_copy(update={"messages": (user(leak.prompt.upper() + " "), assistant("Beijing."))})
+    row = gold(CERTAIN[0]).model_copy(
+        update={"messages": (user(leak.prompt.upper() + " "), assistant(right(CERTAIN[0])))}
+    )
     result = through(row)
     assert reasons(result) == ["leak"]
     assert leak.prompt in result.dropped[0].detail
@@ -113,8 +123,7 @@ def test_prose_in_place_of_a_program_has_drifted() -> None:
     program = prose.model_copy(
         update={"messages": (turns[0], assistant(f"```python\n{prompt.program.solution}\n```\nIt loops once."))}
     )
-    verifier = ByClaims(lambda prompt, answer: [True])
-    result = asyncio.run(gate([prose, program], prompts, verifier, [], 2, 2))
+    result = asyncio.run(gate([prose, program], prompts, passes, ByClaims(passes), [], 2, 2))
     assert reasons(result) == ["drift"] and result.samples == [program]
 
 
