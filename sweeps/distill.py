@@ -278,8 +278,9 @@ class _Asker:
             self.stopped = self.stopped or error
             raise
         made = Made({REPLY_FILE: json.dumps(canonical(completion)).encode()}, {"teacher": name, "stage": stage})
+        self._counted(name, completion, paid_now=True)  # before it is stored: the next call looks at what is spent
         await asyncio.to_thread(self._blocks.get_or_make, spec, lambda: made)
-        return self._counted(name, completion, paid_now=True)
+        return completion
 
     def _stored(self, spec: BlockSpec) -> Completion | None:
         """The reply in the store; None if there is none, or a damaged one, which is then asked for again."""

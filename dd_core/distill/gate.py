@@ -6,6 +6,7 @@ too little is left. The bounds are fixed; nothing here is tuned to data.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,9 +96,10 @@ async def gate(
     by_id = {prompt.prompt_id: prompt for prompt in everywhere.values()}
     validity = await validate(verifier, known, everywhere)
     leaks = _leaks(rows, prompts)
-    kept: list[AnyRow] = []
-    dropped: list[SetAside] = []
-    for i, row in enumerate(rows):
+    n_done = 0
+
+    async def why_not(i: int, row: AnyRow) -> str | None:
+        nonlocal n_done
         prompt = by_id.get(row.prompt_id)
         why = "no prompt" if prompt is None else "leak" if i in leaks else _drift(row, prompt)
         if why is None and prompt is not None:
@@ -105,19 +107,29 @@ async def gate(
                 why = _lopsided(row) or await _inverted(row, prompt, verifier)
             else:
                 why = None if is_right(prompt, found(prompt, row.answer)) else "wrong"
-        if why is None:
-            kept.append(row)
-        else:
-            words = row.asked[-1].content
-            detail = f"{row.kind}: {REASONS[why]}{': ' + leaks[i] if why == 'leak' else ''}"
-            dropped.append(SetAside(prompt_id=row.prompt_id, prompt=words, stage="gate", reason=why, detail=detail))
-        tick(i + 1, len(rows))
+        n_done += 1
+        tick(n_done, len(rows))
+        return why
+
+    reasons = await asyncio.gather(*(why_not(i, row) for i, row in enumerate(rows)))
+    kept = [row for row, why in zip(rows, reasons, strict=True) if why is None]
+    dropped = [
+        _dropped(row, why, f": {leaks[i]}" if why == "leak" else "")
+        for i, (row, why) in enumerate(zip(rows, reasons, strict=True))
+        if why is not None
+    ]
     samples = [row for row in kept if isinstance(row, Sample)]
     pairs = _balanced([row for row in kept if isinstance(row, Pair)], dropped)
     gated = Gated(samples, pairs, dropped, validity, style(samples, pairs))
     gated.refused.extend(_refused(gated, asked, taught))
     gated.warnings.extend(_warnings(gated))
     return gated
+
+
+def _dropped(row: AnyRow, reason: str, more: str = "") -> SetAside:
+    words = row.asked[-1].content
+    detail = f"{row.kind}: {REASONS[reason]}{more}"
+    return SetAside(prompt_id=row.prompt_id, prompt=words, stage="gate", reason=reason, detail=detail)
 
 
 def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> dict[int, str]:
@@ -165,11 +177,7 @@ def _balanced(pairs: list[Pair], dropped: list[SetAside]) -> list[Pair]:
         if pair.kind == "calibration":
             seen[pair.flaw] += 1
             if seen[pair.flaw] > most:
-                words = pair.asked[-1].content
-                detail = f"calibration: there are only {most} of the other kind"
-                dropped.append(
-                    SetAside(prompt_id=pair.prompt_id, prompt=words, stage="gate", reason="unbalanced", detail=detail)
-                )
+                dropped.append(_dropped(pair, "unbalanced"))
                 continue
         kept.append(pair)
     return kept

@@ -6,6 +6,7 @@ endpoint: a model is asked through the same callable as the teachers.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -72,7 +73,7 @@ class ByModel(Verifier):
         self.n_asked = self.n_position = 0
 
     async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
-        forth, back = await self._first_wins(prompt, one, other), await self._first_wins(prompt, other, one)
+        forth, back = await asyncio.gather(self._first_wins(prompt, one, other), self._first_wins(prompt, other, one))
         self.n_asked += 1
         if forth is None or back is None:
             return 0
@@ -122,7 +123,7 @@ async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: dict
     Raises:
         KeyError: a pair's prompt is not among them.
     """
-    ranked = [await verifier.prefers(prompts[pair.prompt], pair.good, pair.bad) for pair in known]
+    ranked = await asyncio.gather(*(verifier.prefers(prompts[pair.prompt], pair.good, pair.bad) for pair in known))
     n_right = sum(rank == 1 for rank in ranked)
     n_of = Counter(pair.kind for pair in known)
     missed = Counter(pair.kind for pair, rank in zip(known, ranked, strict=True) if rank != 1)

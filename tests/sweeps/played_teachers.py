@@ -15,6 +15,7 @@ from dd_core.canonical import sha256
 from dd_core.distill.stages import question
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt
+from sweeps.distill import known_pairs
 from tests.chat_server import HALF, HTML, NO_CHOICE, RESET, Reply, error, said
 
 OPENINGS = {
@@ -26,6 +27,8 @@ OPENINGS = {
     "A student answered": "critique",
     "Two answers": "verifier",
 }
+
+STAGES = {"eager": "kimi", "deliberate": "glm", "adversarial": "minimax", "synthesizer": "glm", "student": "small"}
 
 FIRST: dict[str, Reply] = {
     "nothing": said(""),
@@ -59,11 +62,20 @@ class Played:
         lost: words of prompts whose deliberate review never comes, whatever is asked.
         faulty: whether most calls fail once before they succeed.
         credit: calls after which the endpoint wants money; None for never.
+        verdict: what the verifier says of any two answers; "" for what is right.
     """
 
-    def __init__(self, domain: str, faulty: bool = False, lost: Sequence[str] = (), credit: int | None = None) -> None:
+    def __init__(
+        self,
+        domain: str,
+        faulty: bool = False,
+        lost: Sequence[str] = (),
+        credit: int | None = None,
+        verdict: str = "",
+    ) -> None:
         self._prompts = {question(prompt): prompt for prompt in load_domain(domain)["train"]}
-        self._faulty, self._lost, self.credit = faulty, lost, credit
+        self._faulty, self._lost, self.credit, self._verdict = faulty, lost, credit, verdict
+        self._good = {pair.good for pair in known_pairs(domain)}
         self._seen: Counter[tuple[str, str]] = Counter()
         self.n_calls = 0
         self.faults: Counter[str] = Counter()
@@ -81,12 +93,19 @@ class Played:
         if self._faulty and self._seen[key] == 1:
             self.faults[name] += 1
             return FIRST[name]
+        if stage == "verifier":
+            first = quoted(body)[1]
+            good = first in self._good or first.startswith(reply("synthesizer", prompt))
+            return said(self._verdict or ("first" if good else "second"))
         return said("<think>Hm.</think>\n" + reply(stage, prompt))
 
     def prompt_of(self, body: dict[str, Any]) -> Prompt:
-        text = body["messages"][-1]["content"]
-        quoted = re.findall(r"<(data-\w+)>\n(.*?)\n</\1>", text, re.DOTALL)
-        return self._prompts[quoted[0][1]]
+        return self._prompts[quoted(body)[0]]
+
+
+def quoted(body: dict[str, Any]) -> list[str]:
+    """The texts between marks, in order."""
+    return [text for _, text in re.findall(r"<(data-\w+)>\n(.*?)\n</\1>", body["messages"][-1]["content"], re.DOTALL)]
 
 
 def reply(stage: str, prompt: Prompt) -> str:
@@ -116,9 +135,7 @@ def configuration(folder: Path, url: str, **changes: Any) -> Path:
     data: dict[str, Any] = {
         "format": "ddsweep-teachers/1",
         "teachers": {name: {**teacher, "model": name} for name in ("kimi", "glm", "minimax", "small")},
-        "stages": {
-            "eager": "kimi", "deliberate": "glm", "adversarial": "minimax", "synthesizer": "glm", "student": "small",
-        },
+        "stages": STAGES,
     }  # fmt: skip
     path = folder / "teachers.yaml"
     path.write_text(yaml.safe_dump({**data, **changes}))

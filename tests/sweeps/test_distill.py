@@ -19,7 +19,7 @@ from judges.backends import endpoint
 from sweeps.distill import Spent, distill, known_pairs, teachers_of
 from tests.chat_server import ChatServer
 from tests.sweeps.helpers import command, ddsweep
-from tests.sweeps.played_teachers import Played, configuration, stage_of
+from tests.sweeps.played_teachers import STAGES, Played, configuration, stage_of
 
 FILES = {"sft.jsonl", "dpo.jsonl", "set-aside.jsonl", "card.json", "CARD.md"}
 
@@ -175,7 +175,7 @@ def test_killed_twice_it_ends_in_the_same_bytes_and_pays_for_little_twice(tmp_pa
 
 @pytest.mark.slow
 def test_a_small_model_as_every_teacher_is_refused(tmp_path: Path) -> None:
-    done = ddsweep("distill", "facts", "--teachers", "local", "-n", "40", "-o", str(tmp_path / "rows"),
+    done = ddsweep("distill", "facts", "--teachers", "local", "-n", "8", "-o", str(tmp_path / "rows"),
                    "--store", str(tmp_path / "store"))  # fmt: skip
     assert done.returncode == 1
     assert "they are not good enough to teach this" in done.stderr
@@ -201,6 +201,21 @@ def test_rows_that_were_changed_by_hand_are_refused(tmp_path: Path) -> None:
         file.write("\n")
     with pytest.raises(InputError, match="is not the file that card.json speaks of"):
         load_data(str(out), "facts")
+
+
+@pytest.mark.parametrize(("word", "refused"), [("", False), ("first", True)])
+def test_a_model_may_verify_if_it_ranks_known_pairs_right(tmp_path: Path, word: str, refused: bool) -> None:
+    played = Played("facts", verdict=word)
+    with ChatServer(played).running() as server:
+        stages = {**STAGES, "verifier": "glm"}
+        config = configuration(tmp_path, server.url, stages=stages)
+        try:
+            distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 16)
+        except DataRefused as error:
+            assert refused and "the verifier (glm) ranks 0 of 64 known pairs right" in error.reasons[0]
+        else:
+            assert not refused
+    assert card(tmp_path / "rows")["verifier"]["name"] == "glm"
 
 
 def test_a_model_that_ranks_by_position_is_no_verifier(tmp_path: Path) -> None:
