@@ -97,12 +97,7 @@ def distill(
         DataRefused: the gate refused the rows; the card and what was set aside are written.
     """
     config = teachers_of(teachers)
-    prompts = load_domain(domain)
-    if any(prompt.program is not None for prompt in prompts["train"]):
-        raise InputError(
-            f"{domain}: teachers' answers are programs, and nothing here runs programs of a model in isolation yet; "
-            "its embedded rows can be trained on"
-        )
+    prompts = _verifiable(domain)
     chosen = prompts["train"] if n is None else choose(domain, "train", n, config.seed)
     done = asyncio.run(_distill(config, domain, chosen, prompts, store, report, spent or Spent()))
     return _written(done, domain, config, out)
@@ -123,7 +118,7 @@ def regate(domain: str, rows: Path, out: Path, report: Report = lambda done, tot
     Raises:
         InputError, DataRefused: as `distill`.
     """
-    prompts = load_domain(domain)
+    prompts = _verifiable(domain)
     samples, pairs = load_rows(rows, str(rows))
     everything: list[AnyRow] = [*samples, *pairs]
     by_id = {prompt.prompt_id: prompt for prompt in prompts["train"]}
@@ -180,6 +175,21 @@ def known_pairs(domain: str) -> list[KnownPair]:
     if lines:
         raise InputError(lines)
     return pairs
+
+
+def _verifiable(domain: str) -> dict[str, tuple[Prompt, ...]]:
+    """The prompts of a domain whose answers can be verified here.
+
+    Raises:
+        InputError: the domain is unknown, or asks for programs.
+    """
+    prompts = load_domain(domain)
+    if any(prompt.program is not None for prompt in prompts["train"]):
+        raise InputError(
+            f"{domain}: the answers are programs, and nothing here runs programs of a model in isolation yet; "
+            "its embedded rows can be trained on"
+        )
+    return prompts
 
 
 async def _distill(

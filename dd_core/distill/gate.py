@@ -144,7 +144,9 @@ def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> d
 
 def _drift(row: AnyRow, prompt: Prompt) -> str | None:
     answers = [row.answer] if isinstance(row, Sample) else [row.chosen[0].content, row.rejected[0].content]
-    if prompt.program is not None and not (isinstance(row, Sample) and row.kind == "trace"):
+    if prompt.program is not None and row.kind in ("trace", "calibration"):  # which speak of a program
+        return None
+    if prompt.program is not None:
         return "drift" if any(prose_share(answer) > MOST_PROSE for answer in answers) else None
     if prompt.program is None and any(prose_share(answer) < 1 - MOST_PROSE for answer in answers):
         return "drift"

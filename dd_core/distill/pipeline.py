@@ -159,9 +159,9 @@ def trace(prompt: Prompt, attempt: str, critique: str, final: str) -> tuple[Mess
 
 
 def is_right(prompt: Prompt, claims: Sequence[bool]) -> bool:
-    """Whether an answer that makes these claims is right; of a boundary case, the claim that says so must be made."""
+    """Whether an answer that makes these claims is right: half of them, of a boundary case the one that says so."""
     open_claims = [made for claim, made in zip(prompt.claims, claims, strict=False) if claim.open]
-    return sum(claims) >= CORRECT_FROM * len(claims) and all(open_claims)
+    return any(claims) and sum(claims) >= CORRECT_FROM * len(claims) and all(open_claims)
 
 
 def is_boundary(prompt: Prompt) -> bool:

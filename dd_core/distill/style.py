@@ -31,6 +31,7 @@ def style(samples: Sequence[Sample], pairs: Sequence[Pair]) -> dict[str, Any]:
     than the rejected one: far from one half, length alone tells them apart.
     """
     answers = [sample.answer for sample in samples]
+    prose = [_FENCED.sub("", answer) for answer in answers]
     rejected = [pair for pair in pairs if pair.kind == "counterexample"]
     found: dict[str, Any] = {"answers": len(answers)}
     if answers:
@@ -40,8 +41,8 @@ def style(samples: Sequence[Sample], pairs: Sequence[Pair]) -> dict[str, Any]:
         found |= {
             "opener": opener,
             "opener_share": round(times / len(answers), 3),
-            "headings": _share(answers, r"(?m)^#{1,6} |^\*\*[^*\n]+\*\*:?$"),
-            "lists": _share(answers, r"(?m)^\s*(?:[-*•]|\d{1,2}[.)])\s"),
+            "headings": _share(prose, r"(?m)^#{1,6} |^\*\*[^*\n]+\*\*:?$"),
+            "lists": _share(prose, r"(?m)^\s*(?:[-*•]|\d{1,2}[.)])\s"),
             "hedged": round(sum(bool(find_hedges(a)) for a in answers) / len(answers), 3),
             "mean_words": round(mean, 1),
             "length_cv": round(statistics.pstdev(words) / mean, 3),
