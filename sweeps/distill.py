@@ -26,8 +26,8 @@ from dd_core.distill.pipeline import Found, Lost, SetAside, Taught, is_right, ro
 from dd_core.distill.rows import AnyRow, load_rows
 from dd_core.distill.stages import REQUIRED
 from dd_core.distill.teachers import Cost, Endpoint, Teachers, estimate, load_teachers
-from dd_core.distill.verifier import ByClaims, ByModel, KnownPair, Verifier
-from dd_core.errors import DataRefused, DDSweepError, InputError, IntegrityError, QuotaExhausted
+from dd_core.distill.verifier import ByClaims, ByModel, KnownPair, Verifier, validate
+from dd_core.errors import CallFailed, DataRefused, DDSweepError, InputError, IntegrityError, QuotaExhausted
 from dd_core.prompts import choose, load_domain
 from dd_core.records import Completion, Message, Prompt
 from judges.backends import Backend, open_backend
@@ -37,6 +37,9 @@ from storage import open_store
 from storage.blocks import Blocks, BlockSpec, Made
 
 REPLY_FILE = "reply.json"
+
+HOPELESS_CALLS = 4
+"""Calls that failed, each after all its retries, while none succeeded: the endpoint is down, or is no such endpoint."""
 
 Report = Callable[[int, int, str], None]
 """(done, all, what goes on)"""
@@ -94,7 +97,8 @@ def distill(
     Raises:
         InputError: the domain, the configuration or an endpoint's key is wrong.
         QuotaExhausted: credit or the configuration's budget is used up; running again goes on from there.
-        DataRefused: the gate refused the rows; the card and what was set aside are written.
+        DataRefused: the gate refused the rows, and the card and what was set aside are written; or the verifier cannot
+            be believed, and nobody was asked.
     """
     config = teachers_of(teachers)
     prompts = _verifiable(domain)
@@ -142,8 +146,12 @@ def teachers_of(name: str | Path) -> Teachers:
     Raises:
         InputError: there is no such file, or it holds a mistake.
     """
-    shipped = Path(str(files("sweeps") / "teachers" / f"{name}.yaml"))
-    return load_teachers(shipped if shipped.is_file() and not Path(name).is_file() else Path(name))
+    shipped = {path.name.removesuffix(".yaml"): path for path in (files("sweeps") / "teachers").iterdir()}
+    if Path(name).is_file():
+        return load_teachers(Path(name))
+    if str(name) not in shipped:
+        raise InputError(f"--teachers: there is no file {name}; shipped are {', '.join(sorted(shipped))}")
+    return load_teachers(Path(str(shipped[str(name)])))
 
 
 def found_claims(prompt: Prompt, answer: str) -> Sequence[bool]:
@@ -207,6 +215,12 @@ async def _distill(
         for name, teacher in served.items():
             backend = open_backend(teacher, config.seed, asker.may_begin)
             asker.backends[name] = await stack.enter_async_context(backend)
+        verifier = _verifier(config, asker, found_claims)
+        known = known_pairs(domain)
+        # Before a teacher is paid: rows that nobody can verify are of no use.
+        validity = await validate(verifier, known, {p.prompt: p for split in prompts.values() for p in split})
+        if not validity.valid:
+            raise DataRefused([validity.sentence])
         taught, lost = await _teach_all(config, chosen, asker, report)
         rows: list[AnyRow] = []
         for one in taught:
@@ -215,12 +229,11 @@ async def _distill(
             lost += aside
         right = [one for one in taught if is_right(one.prompt, found_claims(one.prompt, one.final))]
         rows += calibration_pairs(right, found_claims, config.seed)
-        verifier = _verifier(config, asker, found_claims)
 
         def tick(done: int, total: int) -> None:
             report(done, total, "rows at the gate")
 
-        gated = await gate(rows, prompts, found_claims, verifier, known_pairs(domain), len(chosen), len(right), tick)
+        gated = await gate(rows, prompts, found_claims, verifier, known, len(chosen), len(right), tick)
         return Distilled(gated, lost, len(chosen), len(right), Path(), spent)
 
 
@@ -267,6 +280,7 @@ class _Asker:
         self._config, self._blocks, self._spent = config, blocks, spent
         self.backends: dict[str, Backend] = {}
         self.stopped: DDSweepError | None = None
+        self._failed: Counter[str] = Counter()
 
     async def ask(self, stage: str, messages: Sequence[Message], attempt: int) -> Completion:
         """The reply of the stage's teacher to an attempt, counted from 0.
@@ -286,6 +300,11 @@ class _Asker:
             completion = await backend.complete(messages, seed)
         except (QuotaExhausted, InputError) as error:
             self.stopped = self.stopped or error
+            raise
+        except CallFailed as failure:
+            self._failed[name] += 1
+            if name not in self._spent.tokens and self._failed[name] >= HOPELESS_CALLS:
+                self.stopped = self.stopped or InputError(f"teachers.{name}: no call has had a reply; {failure}")
             raise
         made = Made({REPLY_FILE: json.dumps(canonical(completion)).encode()}, {"teacher": name, "stage": stage})
         self._counted(name, completion, paid_now=True)  # before it is stored: the next call looks at what is spent

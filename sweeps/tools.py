@@ -213,7 +213,7 @@ def distill(
     if rows is not None:
         with progress("gate") as report:
             done = regate(domain, rows, out, report)
-        console.print(outcome(done))
+        console.print(outcome(done), soft_wrap=True)
         return
     if not teachers:
         raise InputError("--teachers: name a configuration (mit-stack, local, or a YAML file of yours)")
@@ -229,8 +229,9 @@ def distill(
     except QuotaExhausted as error:
         raise QuotaExhausted(f"{error}\nwhat was done is kept; run again to go on") from None
     finally:
-        console.print(spent_line(spent))
-    console.print(outcome(done))
+        if spent.calls:
+            console.print(spent_line(spent), soft_wrap=True)
+    console.print(outcome(done), soft_wrap=True)
 
 
 @subjects_app.command("list")

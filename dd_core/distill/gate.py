@@ -16,7 +16,7 @@ from dd_core.dispositions import find_hedges
 from dd_core.distill.pipeline import Found, SetAside, is_right
 from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample
 from dd_core.distill.style import prose_share, style
-from dd_core.distill.verifier import LEAST_RIGHT, KnownPair, Validity, Verifier, validate
+from dd_core.distill.verifier import KnownPair, Validity, Verifier, validate
 from dd_core.prompts.contamination import near_duplicates
 from dd_core.records import Prompt
 
@@ -186,13 +186,8 @@ def _balanced(pairs: list[Pair], dropped: list[SetAside]) -> list[Pair]:
 
 
 def _refused(gated: Gated, asked: int, taught: int) -> Iterable[str]:
-    validity = gated.validity
-    if not validity.valid:
-        low, high = validity.interval
-        yield (
-            f"the verifier ({validity.verifier}) ranks {validity.n_right} of {validity.n_pairs} known pairs right "
-            f"[{low:.2f}, {high:.2f}], and at least {LEAST_RIGHT:.0%} are needed to believe it"
-        )
+    if not gated.validity.valid:
+        yield gated.validity.sentence
     if taught < LEAST_TAUGHT * asked:
         yield (
             f"the teachers' final answer is right for {taught} of {asked} prompts ({taught / max(1, asked):.0%}), and "

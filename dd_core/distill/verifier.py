@@ -113,6 +113,17 @@ class Validity:
         """Whether it may judge rows."""
         return self.n_pairs > 0 and self.n_right >= LEAST_RIGHT * self.n_pairs
 
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence."""
+        if not self.n_pairs:
+            return f"there are no known pairs for this domain, so the verifier ({self.verifier}) cannot be believed"
+        low, high = self.interval
+        return (
+            f"the verifier ({self.verifier}) ranks {self.n_right} of {self.n_pairs} known pairs right "
+            f"[{low:.2f}, {high:.2f}], and at least {LEAST_RIGHT:.0%} are needed to believe it"
+        )
+
 
 async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: dict[str, Prompt]) -> Validity:
     """Holds a verifier against known pairs.

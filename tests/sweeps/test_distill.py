@@ -135,6 +135,13 @@ def test_no_call_is_begun_when_the_budget_is_spent(tmp_path: Path) -> None:
     assert 0.002 <= spent.usd <= 0.002 + 25 * 0.0002
 
 
+def test_an_endpoint_that_is_not_there_is_named_after_few_calls(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "http://127.0.0.1:1/v1")
+    with pytest.raises(InputError, match=r"teachers.kimi: no call has had a reply; kimi: connection"):
+        distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 40)
+    assert not (tmp_path / "rows").exists()
+
+
 def test_a_prompt_that_gives_orders_stays_data(tmp_path: Path) -> None:
     from dd_core.distill.stages import render
 
@@ -203,19 +210,23 @@ def test_rows_that_were_changed_by_hand_are_refused(tmp_path: Path) -> None:
         load_data(str(out), "facts")
 
 
-@pytest.mark.parametrize(("word", "refused"), [("", False), ("first", True)])
-def test_a_model_may_verify_if_it_ranks_known_pairs_right(tmp_path: Path, word: str, refused: bool) -> None:
-    played = Played("facts", verdict=word)
-    with ChatServer(played).running() as server:
-        stages = {**STAGES, "verifier": "glm"}
-        config = configuration(tmp_path, server.url, stages=stages)
-        try:
+def test_a_model_may_verify_if_it_ranks_known_pairs_right(tmp_path: Path) -> None:
+    out, server = play(tmp_path, Played("facts"), 16, stages={**STAGES, "verifier": "glm"})
+    assert card(out)["verifier"] == {
+        "name": "glm", "known_pairs": 64, "right": 64, "undecided": 0, "interval": [0.943, 1.0], "missed": {},
+    }  # fmt: skip
+    asked = [stage_of(body) for body in server.seen]
+    assert asked.count("verifier") == 2 * (64 + card(out)["rows"]["counterexample"])
+
+
+def test_a_verifier_that_cannot_be_believed_is_found_before_a_teacher_is_paid(tmp_path: Path) -> None:
+    with ChatServer(Played("facts", verdict="first")).running() as server:
+        config = configuration(tmp_path, server.url, stages={**STAGES, "verifier": "glm"})
+        with pytest.raises(DataRefused, match=r"the verifier \(glm\) ranks 0 of 64 known pairs right"):
             distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 16)
-        except DataRefused as error:
-            assert refused and "the verifier (glm) ranks 0 of 64 known pairs right" in error.reasons[0]
-        else:
-            assert not refused
-    assert card(tmp_path / "rows")["verifier"]["name"] == "glm"
+        assert {stage_of(body) for body in server.seen} == {"verifier"}
+    with pytest.raises(DataRefused, match="there are no known pairs for this domain"):
+        distill("corrections", config, tmp_path / "rows", str(tmp_path / "store"), 16)
 
 
 def test_a_model_that_ranks_by_position_is_no_verifier(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_verifier_that_ranks_under_nine_in_ten_right_is_not_believed(n_bad: in
 
 
 def test_without_known_pairs_no_verifier_is_believed() -> None:
-    assert "0 of 0 known pairs" in through(pairs=[]).refused[0]
+    assert "there are no known pairs for this domain" in through(pairs=[]).refused[0]
 
 
 @pytest.mark.parametrize(("taught", "refused"), [(24, False), (12, False), (11, True), (0, True)])
