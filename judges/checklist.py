@@ -6,10 +6,11 @@ that no gold claim foresaw is missed, so the phrases of a prompt decide how good
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dd_core.records import GoldClaim
+from dd_core.records import GoldClaim, Prompt
 from judges import numerals, polarity, text
 from judges.base import Judge, JudgeRow, Mark
 
@@ -76,6 +77,12 @@ class Checklist(Judge):
 def makes_claim(claim: GoldClaim, answer: str) -> bool:
     """Whether an answer, in words as they were written, makes the claim."""
     return look_for(claim, text.words(answer)).found
+
+
+def found_claims(prompt: Prompt, answer: str) -> Sequence[bool]:
+    """For each gold claim of `prompt` whether the checklist judge finds it in `answer`."""
+    said = text.without_echo(prompt.prompt, answer)
+    return [makes_claim(claim, said) for claim in prompt.claims]
 
 
 def look_for(claim: GoldClaim, answer: list[str]) -> Finding:

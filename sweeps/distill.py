@@ -9,59 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from dd_core.canonical import canonical
 from dd_core.distill.card import documents
 from dd_core.distill.delivery import calibration_pairs
 from dd_core.distill.gate import Gated, gate
 from dd_core.distill.pipeline import Found, Lost, SetAside, Taught, is_right, rows_of, teach
 from dd_core.distill.rows import AnyRow, load_rows
 from dd_core.distill.stages import REQUIRED
-from dd_core.distill.teachers import Cost, Endpoint, Teachers, estimate, load_teachers
-from dd_core.distill.verifier import ByClaims, ByModel, KnownPair, Verifier, validate
-from dd_core.errors import CallFailed, DataRefused, DDSweepError, InputError, IntegrityError, QuotaExhausted
+from dd_core.distill.teachers import Cost, Teachers, estimate, load_teachers
+from dd_core.distill.verifier import ByClaims, ByModel, Verifier, validate
+from dd_core.errors import DataRefused, InputError
 from dd_core.prompts import choose, load_domain
-from dd_core.records import Completion, Message, Prompt
-from judges.backends import Backend, open_backend
-from judges.checklist import makes_claim
-from judges.text import without_echo
+from dd_core.records import Prompt
+from judges.backends import open_backend
+from judges.checklist import found_claims
+from judges.pairs import known_pairs
 from storage import open_store
-from storage.blocks import Blocks, BlockSpec, Made
-
-REPLY_FILE = "reply.json"
-
-HOPELESS_CALLS = 4
-"""Calls that failed, each after all its retries, while none succeeded: the endpoint is down, or is no such endpoint."""
+from storage.blocks import Blocks
+from sweeps.asking import Asker, Spent
 
 Report = Callable[[int, int, str], None]
 """(done, all, what goes on)"""
-
-
-@dataclass
-class Spent:
-    """What the calls of a distillation took, those of earlier runs included.
-
-    Args:
-        calls, found: replies in all, and of these the ones that an earlier run had paid for.
-        tokens: of prompts and replies, by teacher.
-        usd, usd_now: in all, and in this run.
-        retried: why calls were made again in this run → how often.
-    """
-
-    calls: int = 0
-    found: int = 0
-    tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
-    usd: float = 0.0
-    usd_now: float = 0.0
-    retried: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -154,37 +126,6 @@ def teachers_of(name: str | Path) -> Teachers:
     return load_teachers(Path(str(shipped[str(name)])))
 
 
-def found_claims(prompt: Prompt, answer: str) -> Sequence[bool]:
-    """For each gold claim of `prompt` whether the checklist judge finds it in `answer`."""
-    said = without_echo(prompt.prompt, answer)
-    return [makes_claim(claim, said) for claim in prompt.claims]
-
-
-def known_pairs(domain: str) -> list[KnownPair]:
-    """The pairs of a domain whose better answer is known; [] where it has none.
-
-    Raises:
-        InputError: a line is no pair, or its prompt is not one of the domain's.
-    """
-    resource = files("judges") / "pairs" / f"{domain}.jsonl"
-    if not resource.is_file():
-        return []
-    known = {prompt.prompt for split in load_domain(domain).values() for prompt in split}
-    pairs, lines = [], []
-    for number, line in enumerate(resource.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            pair = KnownPair.model_validate_json(line)
-        except ValidationError as error:
-            lines.append(f"judges/pairs/{domain}.jsonl:{number}: {error.errors()[0]['msg']}")
-            continue
-        if pair.prompt not in known:
-            lines.append(f"judges/pairs/{domain}.jsonl:{number}: prompt: no prompt of {domain} reads {pair.prompt!r}")
-        pairs.append(pair)
-    if lines:
-        raise InputError(lines)
-    return pairs
-
-
 def _verifiable(domain: str) -> dict[str, tuple[Prompt, ...]]:
     """The prompts of a domain whose answers can be verified here.
 
@@ -211,7 +152,7 @@ async def _distill(
 ) -> Distilled:
     async with contextlib.AsyncExitStack() as stack:
         served = {name: config.teachers[name] for name in dict.fromkeys(config.of(stage) for stage in _stages(config))}
-        asker = _Asker(config, Blocks(open_store(store)), spent)
+        asker = Asker(config, Blocks(open_store(store)), spent)
         for name, teacher in served.items():
             backend = open_backend(teacher, config.seed, asker.may_begin)
             asker.backends[name] = await stack.enter_async_context(backend)
@@ -238,7 +179,7 @@ async def _distill(
 
 
 async def _teach_all(
-    config: Teachers, chosen: Sequence[Prompt], asker: _Asker, report: Report
+    config: Teachers, chosen: Sequence[Prompt], asker: Asker, report: Report
 ) -> tuple[list[Taught], list[SetAside]]:
     """What was said of each prompt, and of those that came to nothing why; both in the order of `chosen`.
 
@@ -268,89 +209,12 @@ async def _teach_all(
     return [result for result in results if isinstance(result, Taught)], lost
 
 
-class _Asker:
-    """Asks a stage's teacher, unless the store holds the reply.
-
-    Attributes:
-        backends: teacher's name → how it is reached.
-        stopped: the error after which no call is begun any more.
-    """
-
-    def __init__(self, config: Teachers, blocks: Blocks, spent: Spent) -> None:
-        self._config, self._blocks, self._spent = config, blocks, spent
-        self.backends: dict[str, Backend] = {}
-        self.stopped: DDSweepError | None = None
-        self._failed: Counter[str] = Counter()
-
-    async def ask(self, stage: str, messages: Sequence[Message], attempt: int) -> Completion:
-        """The reply of the stage's teacher to an attempt, counted from 0.
-
-        Raises:
-            CallFailed, QuotaExhausted, InputError: as `Backend.complete`; QuotaExhausted also when the budget is spent.
-        """
-        name = self._config.of(stage)
-        backend = self.backends[name]
-        seed = self._config.seed + attempt
-        inputs = {"teacher": backend.identity, "messages": [m.model_dump() for m in messages], "seed": seed}
-        spec = BlockSpec("chat", inputs)
-        reply = await asyncio.to_thread(self._stored, spec)
-        if reply is not None:
-            return self._counted(name, reply, paid_now=False)
-        try:
-            completion = await backend.complete(messages, seed)
-        except (QuotaExhausted, InputError) as error:
-            self.stopped = self.stopped or error
-            raise
-        except CallFailed as failure:
-            self._failed[name] += 1
-            if name not in self._spent.tokens and self._failed[name] >= HOPELESS_CALLS:
-                self.stopped = self.stopped or InputError(f"teachers.{name}: no call has had a reply; {failure}")
-            raise
-        made = Made({REPLY_FILE: json.dumps(canonical(completion)).encode()}, {"teacher": name, "stage": stage})
-        self._counted(name, completion, paid_now=True)  # before it is stored: the next call looks at what is spent
-        await asyncio.to_thread(self._blocks.get_or_make, spec, lambda: made)
-        return completion
-
-    def _stored(self, spec: BlockSpec) -> Completion | None:
-        """The reply in the store; None if there is none, or a damaged one, which is then asked for again."""
-        try:
-            block = self._blocks.get(spec)
-            return None if block is None else Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
-        except IntegrityError:
-            return None
-
-    def may_begin(self) -> None:
-        """Nothing, while calls may be begun.
-
-        Raises:
-            DDSweepError: why none is begun any more.
-        """
-        if self.stopped is not None:
-            raise self.stopped
-        budget = self._config.budget_usd
-        if budget is not None and self._spent.usd >= budget:
-            raise QuotaExhausted(f"the budget of {budget:g} USD is spent; raise budget_usd and run again to go on")
-
-    def _counted(self, name: str, completion: Completion, paid_now: bool) -> Completion:
-        spent, teacher = self._spent, self._config.teachers[name]
-        prices = teacher.usd_per_million if isinstance(teacher, Endpoint) else (0.0, 0.0)
-        usd = (completion.n_prompt_tokens * prices[0] + completion.n_completion_tokens * prices[1]) / 1e6
-        before = spent.tokens.get(name, (0, 0))
-        spent.tokens[name] = (before[0] + completion.n_prompt_tokens, before[1] + completion.n_completion_tokens)
-        spent.calls += 1
-        spent.found += not paid_now
-        spent.usd += usd
-        spent.usd_now += usd if paid_now else 0.0
-        spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())
-        return completion
-
-
 def _stages(config: Teachers) -> list[str]:
     extra = ["critique"] if "student" in config.stages else []
     return list(dict.fromkeys([*REQUIRED, *config.stages, *extra]))
 
 
-def _verifier(config: Teachers, asker: _Asker, found: Found) -> Verifier:
+def _verifier(config: Teachers, asker: Asker, found: Found) -> Verifier:
     if "verifier" not in config.stages:
         return ByClaims(found)
     return ByModel(config.stages["verifier"], asker.ask)

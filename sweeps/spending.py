@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dd_core.distill.teachers import Cost
-from sweeps.distill import Distilled, Spent
+from sweeps.asking import Spent
+from sweeps.distill import Distilled
 
 
 def cost_table(costs: Sequence[Cost]) -> Table:

@@ -204,9 +204,10 @@ def distill(
     from rich.console import Console
 
     from dd_core.errors import QuotaExhausted
+    from sweeps.asking import Spent
     from sweeps.bar import progress
-    from sweeps.distill import Spent, estimated, regate, teachers_of
     from sweeps.distill import distill as make
+    from sweeps.distill import estimated, regate, teachers_of
     from sweeps.spending import cost_table, outcome, spent_line
 
     console = Console(highlight=False)

@@ -1,6 +1,7 @@
-"""Training data for a disposition. One module per disposition, one line here per disposition.
+"""Training data: from a subject's own answers, one module per disposition, or from teachers, in four stages and a gate.
 
-Knows no model: answers and their correctness are handed in, training rows come out.
+A disposition's module has one line here; `README.md` beside this file tells of the teachers. Knows no model and no
+network: answers, their correctness and whoever can be asked are handed in, training rows come out.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ module on a machine that will never load a model. How weights get into memory is
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dd_core.canonical import digest
-from dd_core.errors import InputError
+from dd_core.errors import InputError, unknown
 
 PREPARATION = 1
 """Version of the conversion in `loading`: a change of it makes every prepared subject another subject."""
@@ -207,9 +206,7 @@ def get_subject(name: str) -> Subject:
     """
     if name in SUBJECTS:
         return SUBJECTS[name]
-    near = difflib.get_close_matches(name, SUBJECTS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SUBJECTS)}"
-    raise InputError(f"subject: {name!r} is unknown; {hint}")
+    raise InputError(unknown("subject", name, SUBJECTS))
 
 
 def cache_dir() -> Path:

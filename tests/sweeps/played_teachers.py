@@ -15,7 +15,7 @@ from dd_core.canonical import sha256
 from dd_core.distill.stages import question
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt
-from sweeps.distill import known_pairs
+from judges.pairs import known_pairs
 from tests.chat_server import HALF, HTML, NO_CHOICE, RESET, Reply, error, said
 
 OPENINGS = {

@@ -16,7 +16,9 @@ from dd_core.distill.data import load_data
 from dd_core.errors import DataRefused, InputError, QuotaExhausted
 from dd_core.prompts import choose
 from judges.backends import endpoint
-from sweeps.distill import Spent, distill, known_pairs, teachers_of
+from judges.pairs import known_pairs
+from sweeps.asking import Spent
+from sweeps.distill import distill, teachers_of
 from tests.chat_server import ChatServer
 from tests.sweeps.helpers import command, ddsweep
 from tests.sweeps.played_teachers import STAGES, Played, configuration, stage_of

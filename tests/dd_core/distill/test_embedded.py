@@ -26,7 +26,8 @@ from dd_core.distill.rows import EMBEDDED, Pair, Sample, embedded, load_rows
 from dd_core.distill.verifier import ByClaims, KnownPair
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt, TrainingRow
-from sweeps.distill import found_claims, known_pairs
+from judges.checklist import found_claims
+from judges.pairs import known_pairs
 from tests.dd_core.prompts.test_code import outcome
 
 DOMAINS = sorted(
