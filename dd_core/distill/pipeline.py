@@ -103,7 +103,7 @@ async def teach(prompt: Prompt, ask: Ask, found: Found, attempts: int, student: 
     critique = None
     if attempt is not None and not is_right(prompt, found(prompt, attempt)):
         if not student:
-            critique = " ".join(review["problems"])
+            critique = " ".join(p for p in review["problems"] if p.strip(" .").casefold() != "none") or None
         else:
             critique = await asker.get_or_none("critique", {**texts, "attempt": attempt, "final": final}, read_text)
     return Taught(

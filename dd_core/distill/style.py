@@ -45,6 +45,7 @@ def style(samples: Sequence[Sample], pairs: Sequence[Pair]) -> dict[str, Any]:
             "lists": _share(prose, r"(?m)^\s*(?:[-*•]|\d{1,2}[.)])\s"),
             "hedged": round(sum(bool(find_hedges(a)) for a in answers) / len(answers), 3),
             "mean_words": round(mean, 1),
+            "prose_share": round(statistics.mean(map(prose_share, answers)), 3),
             "length_cv": round(statistics.pstdev(words) / mean, 3),
         }
     if rejected:

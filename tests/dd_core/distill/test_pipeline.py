@@ -134,6 +134,12 @@ def test_a_wrong_draft_that_was_mended_gives_a_trace_without_a_student() -> None
     assert trace.answer == f"It gives no reason.\n\n{right(PLAIN)}"
 
 
+def test_a_wrong_draft_in_which_nobody_found_a_problem_gives_no_trace() -> None:
+    unseen = json.dumps({**REVIEW, "problems": ["None."]})
+    rows, _ = rows_of(run(PLAIN, eager="It is another one.", adversarial=unseen)[0], found)
+    assert kinds(rows) == ["gold", "counterexample"]
+
+
 def with_student(reply: str, **replies: Any) -> tuple[list[AnyRow], list[SetAside], Teachers]:
     teachers = Teachers(PLAIN, **replies)
     teachers.replies["student"] = reply
