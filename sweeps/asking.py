@@ -48,12 +48,14 @@ class Asker:
 
     Attributes:
         backends: teacher's name → how it is reached.
+        replies: what was asked and answered, by the words of the messages and the attempt.
         stopped: the error after which no call is begun any more.
     """
 
     def __init__(self, config: Teachers, blocks: Blocks, spent: Spent) -> None:
         self._config, self._blocks, self._spent = config, blocks, spent
         self.backends: dict[str, Backend] = {}
+        self.replies: dict[tuple[Message, ...], dict[int, Completion]] = {}
         self.stopped: DDSweepError | None = None
         self._failed: Counter[str] = Counter()
 
@@ -69,10 +71,17 @@ class Asker:
         inputs = {"teacher": backend.identity, "messages": [m.model_dump() for m in messages], "seed": seed}
         spec = BlockSpec("chat", inputs)
         reply = await asyncio.to_thread(self._stored, spec)
-        if reply is not None:
-            return self._counted(name, reply, paid_now=False)
+        if reply is None:
+            reply = await self._paid(name, stage, spec, messages, seed)
+        else:
+            self._counted(name, reply, paid_now=False)
+        self.replies.setdefault(tuple(messages), {})[attempt] = reply
+        return reply
+
+    async def _paid(self, name: str, stage: str, spec: BlockSpec, messages: Sequence[Message], seed: int) -> Completion:
+        """The reply of a teacher that is asked now; it is counted and kept."""
         try:
-            completion = await backend.complete(messages, seed)
+            completion = await self.backends[name].complete(messages, seed)
         except (QuotaExhausted, InputError) as error:
             self.stopped = self.stopped or error
             raise
@@ -106,7 +115,7 @@ class Asker:
         if budget is not None and self._spent.usd >= budget:
             raise QuotaExhausted(f"the budget of {budget:g} USD is spent; raise budget_usd and run again to go on")
 
-    def _counted(self, name: str, completion: Completion, paid_now: bool) -> Completion:
+    def _counted(self, name: str, completion: Completion, paid_now: bool) -> None:
         spent, teacher = self._spent, self._config.teachers[name]
         prices = teacher.usd_per_million if isinstance(teacher, Endpoint) else (0.0, 0.0)
         usd = (completion.n_prompt_tokens * prices[0] + completion.n_completion_tokens * prices[1]) / 1e6
@@ -117,4 +126,3 @@ class Asker:
         spent.usd += usd
         spent.usd_now += usd if paid_now else 0.0
         spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())
-        return completion

@@ -152,6 +152,8 @@ def plan(study: StudyFile) -> None:
     console.print(table)
     parallel = loaded.resources.concurrent_trials
     console.print(f"about {total / 60 / parallel:.0f} min, {parallel} trial(s) at a time, by rates of two CPU threads")
+    if loaded.prompts.data is not None:
+        console.print(f"training rows: {escape(loaded.prompts.data)} {loaded.planned()['data']}", soft_wrap=True)
     for name in (loaded.subject, *loaded.replicates):
         if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
             console.print(f"not here: {missing(get_subject(name))}")

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from dd_core.canonical import digest
 from dd_core.distill.card import documents
 from dd_core.distill.delivery import calibration_pairs
 from dd_core.distill.gate import Gated, gate
 from dd_core.distill.pipeline import Found, Lost, SetAside, Taught, is_right, rows_of, teach
-from dd_core.distill.rows import AnyRow, load_rows
+from dd_core.distill.rows import AnyRow, load_rows, to_jsonl
 from dd_core.distill.stages import REQUIRED
 from dd_core.distill.teachers import Cost, Teachers, estimate, load_teachers
 from dd_core.distill.verifier import ByClaims, ByModel, Verifier, validate
@@ -26,6 +27,7 @@ from dd_core.errors import DataRefused, InputError
 from dd_core.prompts import choose, load_domain
 from dd_core.records import Prompt
 from judges.backends import open_backend
+from judges.backends.recorded import Recording
 from judges.checklist import found_claims
 from judges.pairs import known_pairs
 from storage import open_store
@@ -56,6 +58,7 @@ def distill(
     n: int | None = None,
     report: Report = lambda done, total, what: None,
     spent: Spent | None = None,
+    record: Path | None = None,
 ) -> Distilled:
     """Asks the teachers about the training prompts of a domain and writes the rows that pass the gate.
 
@@ -65,6 +68,7 @@ def distill(
         store: where replies are kept.
         n: how many prompts; all of split train if left out.
         spent: is filled as calls are made, so that a caller can tell the cost of what was interrupted.
+        record: a file for every reply, usable or not; a teacher with `backend: recorded` plays it back.
 
     Raises:
         InputError: the domain, the configuration or an endpoint's key is wrong.
@@ -75,7 +79,7 @@ def distill(
     config = teachers_of(teachers)
     prompts = _verifiable(domain)
     chosen = prompts["train"] if n is None else choose(domain, "train", n, config.seed)
-    done = asyncio.run(_distill(config, domain, chosen, prompts, store, report, spent or Spent()))
+    done = asyncio.run(_distill(config, domain, chosen, prompts, store, report, spent or Spent(), record))
     return _written(done, domain, config, out)
 
 
@@ -149,6 +153,7 @@ async def _distill(
     store: str,
     report: Report,
     spent: Spent,
+    record: Path | None,
 ) -> Distilled:
     async with contextlib.AsyncExitStack() as stack:
         served = {name: config.teachers[name] for name in dict.fromkeys(config.of(stage) for stage in _stages(config))}
@@ -175,6 +180,8 @@ async def _distill(
             report(done, total, "rows at the gate")
 
         gated = await gate(rows, prompts, found_claims, verifier, known, len(chosen), len(right), tick)
+        if record is not None:
+            _record(asker, record)
         return Distilled(gated, lost, len(chosen), len(right), Path(), spent)
 
 
@@ -207,6 +214,19 @@ async def _teach_all(
             raise result
     lost = [result for result in results if isinstance(result, SetAside)]
     return [result for result in results if isinstance(result, Taught)], lost
+
+
+def _record(asker: Asker, file: Path) -> None:
+    """Writes what was asked and answered, sorted, so that the same replies give the same bytes."""
+    recordings = [
+        Recording(messages=messages, completions=tuple(replies[attempt] for attempt in sorted(replies)))
+        for messages, replies in asker.replies.items()
+    ]
+    recordings.sort(key=lambda one: digest(one.messages))
+    try:
+        file.write_bytes(to_jsonl(recordings))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def _stages(config: Teachers) -> list[str]:

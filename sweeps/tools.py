@@ -194,6 +194,9 @@ def distill(
     rows: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Gate these rows instead of asking teachers.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every reply there, for a teacher that plays it back.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and ask nobody.")] = False,
     store: Annotated[str, typer.Option("--store", metavar="URI", help="Where replies are kept.")] = "ddsweep-store",
 ) -> None:
@@ -226,7 +229,7 @@ def distill(
     spent = Spent()
     try:
         with interruptible(), progress("prompts taught") as report:
-            done = make(domain, teachers, out, store, n, report, spent)
+            done = make(domain, teachers, out, store, n, report, spent, record)
     except QuotaExhausted as error:
         raise QuotaExhausted(f"{error}\nwhat was done is kept; run again to go on") from None
     finally:

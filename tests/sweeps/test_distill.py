@@ -113,6 +113,18 @@ def test_a_prompt_that_cannot_be_taught_is_set_aside_by_name(tmp_path: Path) -> 
     assert not any(prompt in (out / name).read_text() for prompt in lost for name in ("sft.jsonl", "dpo.jsonl"))
 
 
+def test_what_was_recorded_is_played_back_to_the_same_rows(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with ChatServer(Played("facts")).running() as server:
+        config = configuration(tmp_path, server.url)
+        distill("facts", config, tmp_path / "one", str(tmp_path / "store"), 24, record=tape)
+    teachers = {name: {"backend": "recorded", "licence": "MIT", "file": "tape.jsonl"} for name in set(STAGES.values())}
+    config = configuration(tmp_path, "", teachers=teachers)
+    distill("facts", config, tmp_path / "two", str(tmp_path / "other"), 24)
+    for name in ("sft.jsonl", "dpo.jsonl", "set-aside.jsonl"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
 def test_an_end_of_credit_stops_and_running_again_goes_on(tmp_path: Path) -> None:
     whole, _ = play(tmp_path, Played("facts"))
     store, out = str(tmp_path / "other"), tmp_path / "rows-after"
