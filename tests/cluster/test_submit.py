@@ -104,7 +104,7 @@ def test_a_broken_study_is_found_before_it_is_sent(token, tmp_path):
 def test_what_is_sent_imports_on_its_own():
     with packaged({"study.yaml": b"name: x\n", "rows/sft.jsonl": b"{}\n"}) as folder:
         assert (folder / "rows" / "sft.jsonl").read_bytes() == b"{}\n"
-        assert {path.name for path in folder.iterdir()} == {*PACKAGES, "study.yaml"}
+        assert {path.name for path in folder.iterdir()} == {*PACKAGES, "study.yaml", "rows"}
         for module in ("sweeps.run", "sweeps.trial", "judges.pool"):
             done = subprocess.run(
                 [sys.executable, "-c", f"import {module} as m; print(m.__file__)"], cwd=folder, capture_output=True,
