@@ -85,13 +85,11 @@ class EndpointBackend(Backend):
     def __init__(self, settings: Endpoint, may_begin: Callable[[], None] = lambda: None) -> None:
         super().__init__(may_begin)
         self._settings = settings
-        headers = {}
+        self._key = ""
         if settings.api_key_env is not None:
-            key = os.environ.get(settings.api_key_env, "")
-            if not key:
+            self._key = os.environ.get(settings.api_key_env, "")
+            if not self._key:
                 raise InputError(f"{settings.model}: set the environment variable {settings.api_key_env} to its key")
-            headers["Authorization"] = f"Bearer {key}"
-        self._headers = headers
         self._client: httpx2.AsyncClient | None = None
         self._places = asyncio.Semaphore(settings.concurrency)
         per_minute = settings.requests_per_minute
@@ -113,7 +111,8 @@ class EndpointBackend(Backend):
         limits = httpx2.Limits(
             max_connections=self._settings.concurrency, max_keepalive_connections=self._settings.concurrency
         )
-        self._client = httpx2.AsyncClient(headers=self._headers, timeout=self._settings.timeout_s, limits=limits)
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._client = httpx2.AsyncClient(headers=headers, timeout=self._settings.timeout_s, limits=limits)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -164,7 +163,8 @@ class EndpointBackend(Backend):
     def _refused(self, reply: httpx2.Response) -> None:
         """Raises what a status other than 200 means."""
         status, model = reply.status_code, self._settings.model
-        shown = " ".join(reply.text[:SHOWN_CHARS].split())
+        text = reply.text.replace(self._key, "[key]") if self._key else reply.text  # some endpoints repeat it
+        shown = " ".join(text[:SHOWN_CHARS].split())
         if status == 402 or (status in (403, 429) and any(word in reply.text.lower() for word in OUT_OF_CREDIT)):
             raise QuotaExhausted(f"{model}: the endpoint wants credit (HTTP {status}): {shown}")
         if status in PASSING or status >= 500:

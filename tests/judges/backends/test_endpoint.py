@@ -162,6 +162,15 @@ def test_the_key_is_sent_and_stands_in_no_identity(monkeypatch: pytest.MonkeyPat
     assert "sk-secret" not in json.dumps(backend.identity)
 
 
+@pytest.mark.parametrize("status", [400, 401, 402, 500])
+def test_an_endpoint_that_repeats_the_key_does_not_spread_it(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYED_KEY", "sk-secret")
+    with always(error(status, "bad key sk-secret")).running() as server:
+        with pytest.raises((CallFailed, InputError, QuotaExhausted), match=r"bad key \[key\]") as caught:
+            ask(server, api_key_env="PLAYED_KEY")
+    assert "sk-secret" not in str(caught.value)
+
+
 def test_a_key_that_is_not_set_is_named_before_anything_is_sent() -> None:
     with always(said("Yes.")).running() as server:
         with pytest.raises(InputError, match="ABSENT_KEY"):
