@@ -79,8 +79,7 @@ def prompt_rows(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
 def trained_on(rows: Iterable[TrainingRow], prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
     """Rows of `dd_core.records.PROMPTS` for what was trained on and is none of `prompts`, each prompt once."""
     known = {prompt.prompt_id for prompt in prompts}
-    others = [row for row in rows if row.prompt_id not in known]
-    by_id = {row.prompt_id: "\n".join([*(turn.content for turn in row.history), row.prompt]) for row in others}
+    by_id = {row.prompt_id: row.prompt for row in rows if row.prompt_id not in known}
     return [{"prompt_id": name, "split": "train", "prompt": text} for name, text in by_id.items()]
 
 

@@ -168,7 +168,7 @@ def test_an_endpoint_that_repeats_the_key_does_not_spread_it(status: int, monkey
     with always(error(status, "bad key sk-secret")).running() as server:
         with pytest.raises((CallFailed, InputError, QuotaExhausted), match=r"bad key \[key\]") as caught:
             ask(server, api_key_env="PLAYED_KEY")
-    assert "sk-secret" not in str(caught.value)
+        assert server.keys == {"Bearer sk-secret"} and "sk-secret" not in str(caught.value)
 
 
 def test_a_key_that_is_not_set_is_named_before_anything_is_sent() -> None:
