@@ -55,7 +55,7 @@ def error_lines(
             message = "unknown key"
         elif item["type"] == "missing":
             message = "required, and absent"
-        elif "input" in item and not isinstance(item["input"], dict | BaseModel):
+        elif "input" in item and not isinstance(item["input"], dict | BaseModel) and "key" not in field:
             message += f" (found {item['input']!r})"
         lines.append(f"{source}: {field + ': ' if field else ''}{message}")
     return lines

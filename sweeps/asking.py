@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 from dd_core.canonical import canonical
 from dd_core.distill.teachers import Endpoint, Teachers
-from dd_core.errors import CallFailed, DDSweepError, InputError, IntegrityError, QuotaExhausted
+from dd_core.errors import CallFailed, DDSweepError, InputError, IntegrityError, QuotaExhausted, StoreError
 from dd_core.records import Completion, Message
 from judges.backends import Backend
 from storage.blocks import Blocks, BlockSpec, Made
 
 REPLY_FILE = "reply.json"
 
-HOPELESS_CALLS = 4
-"""Calls that failed, each after all its retries, while none succeeded: the endpoint is down, or is no such endpoint."""
+HOPELESS_CALLS = 8
+"""Calls in a row that failed, each after all its retries: the endpoint is down, or is no such endpoint."""
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Spent:
         tokens: of prompts and replies, by teacher.
         usd, usd_now: in all, and in this run.
         retried: why calls were made again in this run → how often.
+        unusable: what was wrong with replies that could not be used → how many.
     """
 
     calls: int = 0
@@ -41,6 +42,7 @@ class Spent:
     usd: float = 0.0
     usd_now: float = 0.0
     retried: Counter[str] = field(default_factory=Counter)
+    unusable: Counter[str] = field(default_factory=Counter)
 
 
 class Asker:
@@ -49,14 +51,17 @@ class Asker:
     Attributes:
         backends: teacher's name → how it is reached.
         replies: what was asked and answered, by the words of the messages and the attempt.
+        spent: what it took so far.
         stopped: the error after which no call is begun any more.
+        looking: while true nothing is asked for that the store does not hold.
     """
 
     def __init__(self, config: Teachers, blocks: Blocks, spent: Spent) -> None:
-        self._config, self._blocks, self._spent = config, blocks, spent
+        self._config, self._blocks, self.spent = config, blocks, spent
         self.backends: dict[str, Backend] = {}
         self.replies: dict[tuple[Message, ...], dict[int, Completion]] = {}
         self.stopped: DDSweepError | None = None
+        self.looking = False
         self._failed: Counter[str] = Counter()
 
     async def ask(self, stage: str, messages: Sequence[Message], attempt: int) -> Completion:
@@ -65,35 +70,55 @@ class Asker:
         Raises:
             CallFailed, QuotaExhausted, InputError: as `Backend.complete`; QuotaExhausted also when the budget is spent.
         """
+        known = self.replies.setdefault(tuple(messages), {})
+        if attempt not in known:
+            known[attempt] = await self._reply(stage, messages, self._config.seed + attempt)
+        return known[attempt]
+
+    async def _reply(self, stage: str, messages: Sequence[Message], seed: int) -> Completion:
         name = self._config.of(stage)
         backend = self.backends[name]
-        seed = self._config.seed + attempt
         inputs = {"teacher": backend.identity, "messages": [m.model_dump() for m in messages], "seed": seed}
         spec = BlockSpec("chat", inputs)
         reply = await asyncio.to_thread(self._stored, spec)
-        if reply is None:
-            reply = await self._paid(name, stage, spec, messages, seed)
-        else:
+        if reply is not None:
             self._counted(name, reply, paid_now=False)
-        self.replies.setdefault(tuple(messages), {})[attempt] = reply
-        return reply
-
-    async def _paid(self, name: str, stage: str, spec: BlockSpec, messages: Sequence[Message], seed: int) -> Completion:
-        """The reply of a teacher that is asked now; it is counted and kept."""
+            return reply
+        if self.looking:
+            raise CallFailed("the store holds no reply")
         try:
-            completion = await self.backends[name].complete(messages, seed)
+            reply = await backend.complete(messages, seed)
         except (QuotaExhausted, InputError) as error:
-            self.stopped = self.stopped or error
+            self._stop(error)
             raise
         except CallFailed as failure:
             self._failed[name] += 1
-            if name not in self._spent.tokens and self._failed[name] >= HOPELESS_CALLS:
-                self.stopped = self.stopped or InputError(f"teachers.{name}: no call has had a reply; {failure}")
+            if self._failed[name] >= HOPELESS_CALLS:
+                self._stop(InputError(f"teachers.{name}: the last {HOPELESS_CALLS} calls had no reply; {failure}"))
             raise
-        made = Made({REPLY_FILE: json.dumps(canonical(completion)).encode()}, {"teacher": name, "stage": stage})
-        self._counted(name, completion, paid_now=True)  # before it is stored: the next call looks at what is spent
-        await asyncio.to_thread(self._blocks.get_or_make, spec, lambda: made)
-        return completion
+        self._failed[name] = 0
+        self._counted(name, reply, paid_now=True)  # before it is stored: the next call looks at what is spent
+        made = Made({REPLY_FILE: json.dumps(canonical(reply)).encode()}, {"teacher": name, "stage": stage})
+        return await asyncio.to_thread(self._kept, spec, made)
+
+    def _stop(self, error: DDSweepError) -> None:
+        self.stopped = self.stopped or error
+
+    def _kept(self, spec: BlockSpec, made: Made) -> Completion:
+        """The reply as the store holds it: another run may have been first, and then its reply is the one.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+        store = self._blocks.store
+        try:
+            block = self._blocks.get_or_make(spec, lambda: made)
+            return Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
+        except Exception as error:  # whatever a store raises: to go on would be to pay for what is not kept
+            line = store.explain(error) or f"{type(error).__name__}: {error}"
+            failure = StoreError(f"{store.uri}: a reply cannot be kept: {line}")
+            self._stop(failure)
+            raise failure from error
 
     def _stored(self, spec: BlockSpec) -> Completion | None:
         """The reply in the store; None if there is none, or a damaged one, which is then asked for again."""
@@ -112,11 +137,11 @@ class Asker:
         if self.stopped is not None:
             raise self.stopped
         budget = self._config.budget_usd
-        if budget is not None and self._spent.usd >= budget:
+        if budget is not None and self.spent.usd >= budget:
             raise QuotaExhausted(f"the budget of {budget:g} USD is spent; raise budget_usd and run again to go on")
 
     def _counted(self, name: str, completion: Completion, paid_now: bool) -> None:
-        spent, teacher = self._spent, self._config.teachers[name]
+        spent, teacher = self.spent, self._config.teachers[name]
         prices = teacher.usd_per_million if isinstance(teacher, Endpoint) else (0.0, 0.0)
         usd = (completion.n_prompt_tokens * prices[0] + completion.n_completion_tokens * prices[1]) / 1e6
         before = spent.tokens.get(name, (0, 0))

@@ -224,6 +224,8 @@ def _data_files(source: str | None) -> dict[str, bytes]:
     folder = Path(source or "")
     if source is None or folder.is_absolute() or not folder.is_dir():
         return {}
+    if ".." in folder.parts:
+        raise InputError(f"prompts.teacher: {source} lies outside this folder and cannot travel; name it from here")
     return {(folder / path.name).as_posix(): path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from dd_core.canonical import digest
-from dd_core.distill.card import documents
+from dd_core.distill.card import documents, teachers_entry, teachers_on_card
 from dd_core.distill.delivery import calibration_pairs
 from dd_core.distill.gate import Gated, gate
-from dd_core.distill.pipeline import Found, Lost, SetAside, Taught, is_right, rows_of, teach
-from dd_core.distill.rows import AnyRow, load_rows, to_jsonl
-from dd_core.distill.stages import REQUIRED
+from dd_core.distill.pipeline import Lost, SetAside, Taught, is_right, rows_of, teach, together
+from dd_core.distill.rows import DPO_FILE, SFT_FILE, AnyRow, load_rows, to_jsonl
 from dd_core.distill.teachers import Cost, Teachers, estimate, load_teachers
 from dd_core.distill.verifier import ByClaims, ByModel, Verifier, validate
 from dd_core.errors import DataRefused, InputError
@@ -79,14 +80,14 @@ def distill(
     config = teachers_of(teachers)
     prompts = _verifiable(domain)
     chosen = prompts["train"] if n is None else choose(domain, "train", n, config.seed)
-    done = asyncio.run(_distill(config, domain, chosen, prompts, store, report, spent or Spent(), record))
-    return _written(done, domain, config, out)
+    done = asyncio.run(_distill(config, domain, chosen, prompts, out, store, report, spent or Spent(), record))
+    return _written(done, domain, teachers_entry(config))
 
 
 def estimated(config: Teachers, domain: str, n: int | None = None) -> list[Cost]:
     """What asking about `n` prompts of a domain would cost, by stage; all of split train if left out."""
     prompts = load_domain(domain)["train"] if n is None else choose(domain, "train", n, config.seed)
-    return estimate(config, prompts)
+    return estimate(config, prompts, len(known_pairs(domain)))
 
 
 def regate(domain: str, rows: Path, out: Path, report: Report = lambda done, total, what: None) -> Distilled:
@@ -99,21 +100,26 @@ def regate(domain: str, rows: Path, out: Path, report: Report = lambda done, tot
         InputError, DataRefused: as `distill`.
     """
     prompts = _verifiable(domain)
+    if rows.resolve() == out.resolve():
+        raise InputError(
+            f"{out}: holds the rows that are to be gated, and what is dropped would be gone: name another -o"
+        )
     samples, pairs = load_rows(rows, str(rows))
     everything: list[AnyRow] = [*samples, *pairs]
     by_id = {prompt.prompt_id: prompt for prompt in prompts["train"]}
     answers = [(by_id[s.prompt_id], s.answer) for s in samples if s.kind != "trace" and s.prompt_id in by_id]
     n_right = sum(is_right(prompt, found_claims(prompt, answer)) for prompt, answer in answers)
 
-    def tick(done: int, total: int) -> None:
-        report(done, total, "rows at the gate")
+    async def through() -> Gated:
+        verifier = ByClaims(found_claims)
+        validity = await validate(verifier, known_pairs(domain), prompts["train"])
+        return await gate(
+            everything, prompts, found_claims, verifier, validity, len(answers), n_right,
+            lambda done, total: report(done, total, "rows at the gate"),
+        )  # fmt: skip
 
-    gated = asyncio.run(
-        gate(
-            everything, prompts, found_claims, ByClaims(found_claims), known_pairs(domain), len(answers), n_right, tick
-        )
-    )
-    return _written(Distilled(gated, [], len(answers), n_right, out, Spent()), domain, None, out)
+    done = Distilled(asyncio.run(through()), [], len(answers), n_right, out, Spent())
+    return _written(done, domain, teachers_on_card(rows))
 
 
 def teachers_of(name: str | Path) -> Teachers:
@@ -150,23 +156,26 @@ async def _distill(
     domain: str,
     chosen: Sequence[Prompt],
     prompts: dict[str, tuple[Prompt, ...]],
+    out: Path,
     store: str,
     report: Report,
     spent: Spent,
     record: Path | None,
 ) -> Distilled:
     async with contextlib.AsyncExitStack() as stack:
-        served = {name: config.teachers[name] for name in dict.fromkeys(config.of(stage) for stage in _stages(config))}
         asker = Asker(config, Blocks(open_store(store)), spent)
-        for name, teacher in served.items():
-            backend = open_backend(teacher, config.seed, asker.may_begin)
+        for name in dict.fromkeys(map(config.of, config.all_stages)):
+            backend = open_backend(config.teachers[name], config.seed, asker.may_begin)
             asker.backends[name] = await stack.enter_async_context(backend)
-        verifier = _verifier(config, asker, found_claims)
-        known = known_pairs(domain)
+        verifier = _verifier(config, asker)
         # Before a teacher is paid: rows that nobody can verify are of no use.
-        validity = await validate(verifier, known, {p.prompt: p for split in prompts.values() for p in split})
+        validity = await validate(verifier, known_pairs(domain), prompts["train"])
         if not validity.valid:
             raise DataRefused([validity.sentence])
+        if config.budget_usd is not None:  # what earlier runs spent counts before anything is begun
+            asker.looking = True
+            await _teach_all(config, chosen, asker, lambda done, total, what: None)
+            asker.looking = False
         taught, lost = await _teach_all(config, chosen, asker, report)
         rows: list[AnyRow] = []
         for one in taught:
@@ -175,14 +184,15 @@ async def _distill(
             lost += aside
         right = [one for one in taught if is_right(one.prompt, found_claims(one.prompt, one.final))]
         rows += calibration_pairs(right, found_claims, config.seed)
-
-        def tick(done: int, total: int) -> None:
-            report(done, total, "rows at the gate")
-
-        gated = await gate(rows, prompts, found_claims, verifier, known, len(chosen), len(right), tick)
+        gated = await gate(
+            rows, prompts, found_claims, verifier, validity, len(chosen), len(right),
+            lambda done, total: report(done, total, "rows at the gate"),
+        )  # fmt: skip
+        if asker.stopped is not None:
+            raise asker.stopped
         if record is not None:
             _record(asker, record)
-        return Distilled(gated, lost, len(chosen), len(right), Path(), spent)
+        return Distilled(gated, lost, len(chosen), len(right), out, spent)
 
 
 async def _teach_all(
@@ -193,26 +203,30 @@ async def _teach_all(
     After an error that concerns all calls none is begun, and those in flight are waited for: they are paid for.
     """
     n_done = 0
+    unusable: Counter[str] = Counter()
 
-    async def one(prompt: Prompt) -> Taught | SetAside:
+    def on_fault(fault: str) -> None:
+        unusable[fault] += 1
+
+    async def one(prompt: Prompt) -> Taught | tuple[SetAside, ...]:
         nonlocal n_done
         try:
-            result: Taught | SetAside = await teach(
-                prompt, asker.ask, found_claims, config.attempts, "student" in config.stages
+            result: Taught | tuple[SetAside, ...] = await teach(
+                prompt, asker.ask, found_claims, config.attempts, "student" in config.stages, on_fault
             )
         except Lost as lost:
-            result = lost.why
+            result = lost.rows
         n_done += 1
         report(n_done, len(chosen), "prompts taught")
         return result
 
-    results = await asyncio.gather(*map(one, chosen), return_exceptions=True)
-    if asker.stopped is not None:
-        raise asker.stopped
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    lost = [result for result in results if isinstance(result, SetAside)]
+    try:
+        results = await together(*map(one, chosen))
+    finally:
+        asker.spent.unusable = unusable
+        if asker.stopped is not None:
+            raise asker.stopped
+    lost = [row for result in results if not isinstance(result, Taught) for row in result]
     return [result for result in results if isinstance(result, Taught)], lost
 
 
@@ -229,28 +243,23 @@ def _record(asker: Asker, file: Path) -> None:
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _stages(config: Teachers) -> list[str]:
-    extra = ["critique"] if "student" in config.stages else []
-    return list(dict.fromkeys([*REQUIRED, *config.stages, *extra]))
-
-
-def _verifier(config: Teachers, asker: Asker, found: Found) -> Verifier:
+def _verifier(config: Teachers, asker: Asker) -> Verifier:
     if "verifier" not in config.stages:
-        return ByClaims(found)
-    return ByModel(config.stages["verifier"], asker.ask)
+        return ByClaims(found_claims)
+    return ByModel(config.stages["verifier"], asker.ask, config.attempts)
 
 
-def _written(done: Distilled, domain: str, config: Teachers | None, out: Path) -> Distilled:
+def _written(done: Distilled, domain: str, teachers: dict[str, Any]) -> Distilled:
     """Writes the files; rows of an earlier run that are refused now are taken away."""
-    found = documents(domain, config, done.asked, done.taught, done.lost, done.gated)
+    found = documents(domain, teachers, done.asked, done.taught, done.lost, done.gated)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in ("sft.jsonl", "dpo.jsonl"):
-            (out / name).unlink(missing_ok=True)
+        done.folder.mkdir(parents=True, exist_ok=True)
+        for name in (SFT_FILE, DPO_FILE):
+            (done.folder / name).unlink(missing_ok=True)
         for name, data in found.items():
-            (out / name).write_bytes(data)
+            (done.folder / name).write_bytes(data)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written to: {error.strerror}") from None
+        raise InputError(f"{done.folder}: cannot be written to: {error.strerror}") from None
     if done.gated.refused:
         raise DataRefused(done.gated.refused)
-    return Distilled(done.gated, done.lost, done.asked, done.taught, out, done.spent)
+    return done

@@ -76,11 +76,18 @@ def prompt_rows(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
     ]
 
 
-def trained_on(rows: Iterable[TrainingRow], prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
-    """Rows of `dd_core.records.PROMPTS` for what was trained on and is none of `prompts`, each prompt once."""
-    known = {prompt.prompt_id for prompt in prompts}
-    by_id = {row.prompt_id: row.prompt for row in rows if row.prompt_id not in known}
-    return [{"prompt_id": name, "split": "train", "prompt": text} for name, text in by_id.items()]
+def trained_on(rows: Iterable[TrainingRow], asked: Iterable[Prompt], domain: Iterable[Prompt]) -> list[dict[str, Any]]:
+    """Rows of `dd_core.records.PROMPTS` for what was trained on and is none of `asked`, each prompt once.
+
+    Args:
+        domain: training prompts of the domain, whose own words are taken; a row may wrap them.
+    """
+    known, own = {prompt.prompt_id for prompt in asked}, {prompt.prompt_id: prompt for prompt in domain}
+    others = {row.prompt_id: row.prompt for row in rows if row.prompt_id not in known}
+    listed = prompt_rows(own[name] for name in others if name in own)
+    return listed + [
+        {"prompt_id": name, "split": "train", "prompt": text} for name, text in others.items() if name not in own
+    ]
 
 
 def trial_rows(

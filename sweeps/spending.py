@@ -36,6 +36,8 @@ def spent_line(spent: Spent) -> str:
     )
     if spent.retried:
         line += "; asked again for " + ", ".join(f"{why} ({n})" for why, n in sorted(spent.retried.items()))
+    if spent.unusable:
+        line += "; could not be used: " + ", ".join(f"{why} ({n})" for why, n in sorted(spent.unusable.items()))
     return line
 
 

@@ -18,7 +18,7 @@ from dd_core.distill import distiller
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, StoreError, TrialFailed
 from dd_core.operators import OPERATORS
-from dd_core.prompts import choose
+from dd_core.prompts import choose, load_domain
 from dd_core.records import GENERATED, JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
 from dd_core.study import Study
 from dd_core.subjects.engine import Engine, Request
@@ -135,7 +135,7 @@ class Workbench:
         if spec.role == "base":
             found["judges"] = [r for r in validity_reports() if r["judge"] in self._fingerprints.values()]
             rows, _ = self.training_rows(spec.subject)
-            asked += trained_on(rows, self._prompts["train"]) if own else []
+            asked += trained_on(rows, self._prompts["train"], load_domain(self.study.domain)["train"]) if own else []
         if asked:
             tables["prompts"] = PROMPTS.arrow(asked)
         if spec.role == "search":

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -18,7 +19,7 @@ import jinja2
 from dd_core.canonical import sha256
 from dd_core.distill.gate import REASONS, Gated
 from dd_core.distill.pipeline import SetAside
-from dd_core.distill.rows import CARD_FILE, DPO_FILE, SFT_FILE, to_jsonl
+from dd_core.distill.rows import CARD_FILE, DPO_FILE, SFT_FILE, AnyRow, to_jsonl
 from dd_core.distill.teachers import Teachers
 
 FORMAT = "ddsweep-data/1"
@@ -27,7 +28,7 @@ SET_ASIDE_FILE, PAGE_FILE = "set-aside.jsonl", "CARD.md"
 
 def documents(
     domain: str,
-    config: Teachers | None,
+    teachers: Mapping[str, Any],
     asked: int,
     taught: int,
     lost: Sequence[SetAside],
@@ -36,16 +37,18 @@ def documents(
     """The files of a data set by name. Those that training reads are absent where the gate refused the rows.
 
     Args:
-        config: who taught; None where the rows were written by hand.
+        teachers: who taught, as `teachers_entry` gives it; empty where nobody did.
         asked, taught: prompts asked, and those whose final answer was right.
         lost: what came to nothing before the gate.
     """
     aside = [*lost, *gated.dropped]
+    kept: list[AnyRow] = [*gated.samples, *gated.pairs]
     rows = {} if gated.refused else {SFT_FILE: to_jsonl(gated.samples), DPO_FILE: to_jsonl(gated.pairs)}
     card = {
         "format": FORMAT,
         "domain": domain,
-        "teachers": _teachers(config),
+        "teachers": teachers,
+        "origins": dict(sorted(Counter(row.origin for row in kept).items())),
         "asked": asked,
         "taught": taught,
         "rows": gated.counts,
@@ -56,6 +59,7 @@ def documents(
             "known_pairs": gated.validity.n_pairs,
             "right": gated.validity.n_right,
             "undecided": gated.validity.n_undecided,
+            "by_position": gated.validity.n_position,
             "interval": list(gated.validity.interval),
             "missed": gated.validity.wrong,
         },
@@ -77,18 +81,25 @@ def page(card: Mapping[str, Any]) -> str:
     return _template().render(card=card, names=REASONS)
 
 
-def _teachers(config: Teachers | None) -> dict[str, Any]:
-    if config is None:
-        return {}
-    served = {stage: config.stages[stage] for stage in config.stages}
+def teachers_entry(config: Teachers) -> dict[str, Any]:
+    """Who taught, by stage, with the model and the licence of each."""
+    names = sorted(set(map(config.of, config.all_stages)))
     return {
-        "stages": served,
+        "stages": {stage: config.of(stage) for stage in config.all_stages},
         "models": {
             name: {"model": getattr(teacher, "model", "recorded"), "licence": teacher.licence}
-            for name, teacher in sorted(config.teachers.items())
-            if name in served.values()
+            for name in names
+            for teacher in (config.teachers[name],)
         },
     }
+
+
+def teachers_on_card(folder: Path) -> dict[str, Any]:
+    """Who taught the rows of a folder, by the card that lies beside them; empty where there is none."""
+    try:
+        return dict(json.loads((folder / CARD_FILE).read_bytes())["teachers"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _counted(aside: Sequence[SetAside]) -> dict[str, dict[str, int]]:

@@ -30,7 +30,8 @@ _TAIL_OF_THINKING = re.compile(r"^.*?</think(?:ing)?>", re.DOTALL | re.IGNORECAS
 _HTML = re.compile(r"^<(?:!doctype|html|\?xml|head|body)\b|</html>$", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"^(?:i'?m |i am )?(?:sorry|afraid|i apologi[sz]e)\b[^.!]{0,80}?\b(?:can(?:'|no)?t|can not|unable|not able|won't)\b"
-    r"[^.!]{0,60}\b(?:help|assist|comply|fulfil+|continue|discuss|provide|answer|do (?:that|this))\b"
+    r"[^.!]{0,60}\b(?:help|assist|comply|fulfil+|continue|discuss|do (?:that|this)"
+    r"|provide (?:that|this|such|the requested) (?:information|answer|content))\b"
     r"|^(?:i|we) (?:can(?:'|no)?t|can not|won't|will not|am unable to|'m unable to|am not able to|must decline to)\b"
     r"[^.!]{0,40}\b(?:help|assist|comply|fulfil+|engage|discuss) (?:with |in |that|this|your)"
     r"|^as an? (?:ai|artificial intelligence|(?:large )?language model)\b[^.!]{0,60}\b(?:can(?:'|no)?t|can not|unable)",

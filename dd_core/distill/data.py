@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -52,11 +52,15 @@ class Data:
         return [_training(sample) for _, sample in placed[:n]]
 
     def placebo_rows(self, rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
-        """The same prompts and answers, each answer at another prompt of its kind: style without content."""
+        """The same prompts and answers, each answer at another prompt: style without content.
+
+        Answers stay among those of their kind, unless a kind has a single row: then all are dealt together.
+        """
         rng = random.Random(f"data placebo {seed}")
         by_kind: dict[str, list[int]] = defaultdict(list)
+        alone = 1 in Counter(row.kind for row in rows).values()
         for i, row in enumerate(rows):
-            by_kind[row.kind].append(i)
+            by_kind["all" if alone else row.kind].append(i)
         given: dict[int, int] = {}
         for places in by_kind.values():
             order = rng.sample(places, len(places))

@@ -15,6 +15,7 @@ from dd_core.distill.humble import FRAMES, hedge
 from dd_core.distill.pipeline import Found, Taught
 from dd_core.distill.rows import Pair, assistant, user
 from dd_core.distill.sentence import first_sentence, without_hedges
+from dd_core.records import Prompt
 
 
 def calibration_pairs(taught: Sequence[Taught], found: Found, seed: int) -> list[Pair]:
@@ -22,7 +23,8 @@ def calibration_pairs(taught: Sequence[Taught], found: Found, seed: int) -> list
 
     Args:
         taught: what was said of each prompt; their order does not matter.
-        found: decides on each sentence alone: it is right if it makes a gold claim, wrong if it makes none.
+        found: decides on each sentence: it is right if it makes a gold claim. It is wrong if it makes none and either
+            says what contradicts one, or is all that an answer says which was written to be wrong.
         seed: decides which are kept of the more frequent kind, and which frame hedges which sentence.
     """
     rng = random.Random(f"calibration pairs {seed}")
@@ -46,8 +48,17 @@ def _right(one: Taught, found: Found) -> Iterable[tuple[Taught, str]]:
 
 def _wrong(one: Taught, found: Found) -> Iterable[tuple[Taught, str]]:
     sentence = _plain(one.wrong_answer)
-    if sentence and not any(found(one.prompt, sentence)):
+    if not sentence or any(found(one.prompt, sentence)):
+        return
+    whole = len(one.wrong_answer.split()) == len((first_sentence(one.wrong_answer) or "").split())
+    if whole or any(found(_denied(one.prompt), sentence)):
         yield one, sentence
+
+
+def _denied(prompt: Prompt) -> Prompt:
+    """`prompt` with what contradicts its claims in place of what says them."""
+    claims = [c.model_copy(update={"accept": c.contradict, "contradict": ()}) for c in prompt.claims if c.contradict]
+    return prompt.model_copy(update={"claims": tuple(claims)})
 
 
 def _plain(answer: str) -> str | None:

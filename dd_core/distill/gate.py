@@ -6,17 +6,18 @@ too little is left. The bounds are fixed; nothing here is tuned to data.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dd_core.dispositions import find_hedges
-from dd_core.distill.pipeline import Found, SetAside, is_right
-from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample
+from dd_core.distill.pipeline import Found, SetAside, is_right, together
+from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample, user
+from dd_core.distill.stages import question
 from dd_core.distill.style import prose_share, style
-from dd_core.distill.verifier import KnownPair, Validity, Verifier, validate
+from dd_core.distill.verifier import Validity, Verifier
+from dd_core.errors import CallFailed
 from dd_core.prompts.contamination import near_duplicates
 from dd_core.records import Prompt
 
@@ -35,10 +36,12 @@ MOST_PROSE = 0.80
 
 REASONS: dict[str, str] = {
     "wrong": "the answer that would be learned does not make the gold claims",
-    "inverted": "the verifier finds the rejected answer better, or the chosen one is delivered worse",
+    "inverted": "the rejected answer is the better one, or the doubt falls on what is right",
     "undecided": "the verifier cannot say which answer is better, or says it by their order",
+    "no reply": "the verifier could not be asked",
+    "other question": "the row asks something else than its prompt",
     "length": "one answer is over twice as long as the other",
-    "leak": "the prompt is a near duplicate of one in eval or fresh",
+    "leak": "the prompt is one of eval or fresh, or a near duplicate of one",
     "drift": "the answer to a programming problem is prose, or that to another question a program",
     "no prompt": "the row's prompt is in no split of the domain",
     "unbalanced": "there are fewer calibration pairs of the other kind",
@@ -76,7 +79,7 @@ async def gate(
     prompts: Mapping[str, Sequence[Prompt]],
     found: Found,
     verifier: Verifier,
-    known: Sequence[KnownPair],
+    validity: Validity,
     asked: int,
     taught: int,
     tick: Callable[[int, int], None] = lambda done, total: None,
@@ -87,34 +90,26 @@ async def gate(
         rows: finished rows, in an order that is kept.
         prompts: split → all prompts of the domain.
         found: what of a prompt's gold claims an answer makes.
-        verifier: judges pairs, once it has ranked `known` right.
-        known: pairs of the domain whose better answer is known.
+        verifier: judges pairs.
+        validity: what `verifier` did with the known pairs of the domain.
         asked, taught: prompts that teachers were asked, and those whose final answer was right.
-        tick: is told (pairs judged, all pairs).
+        tick: is told (rows looked at, all rows).
     """
-    everywhere = {prompt.prompt: prompt for split in prompts.values() for prompt in split}
-    by_id = {prompt.prompt_id: prompt for prompt in everywhere.values()}
-    validity = await validate(verifier, known, everywhere)
+    by_id = {prompt.prompt_id: prompt for split in prompts.values() for prompt in split}
     leaks = _leaks(rows, prompts)
     n_done = 0
 
-    async def why_not(i: int, row: AnyRow) -> str | None:
+    async def reason(i: int, row: AnyRow) -> str | None:
         nonlocal n_done
-        prompt = by_id.get(row.prompt_id)
-        why = "no prompt" if prompt is None else "leak" if i in leaks else _drift(row, prompt)
-        if why is None and prompt is not None:
-            if isinstance(row, Pair):
-                why = _lopsided(row) or await _inverted(row, prompt, verifier)
-            else:
-                why = None if is_right(prompt, found(prompt, row.answer)) else "wrong"
+        why = "leak" if i in leaks else await _reason(row, by_id.get(row.prompt_id), found, verifier)
         n_done += 1
         tick(n_done, len(rows))
         return why
 
-    reasons = await asyncio.gather(*(why_not(i, row) for i, row in enumerate(rows)))
+    reasons = await together(*(reason(i, row) for i, row in enumerate(rows)))
     kept = [row for row, why in zip(rows, reasons, strict=True) if why is None]
     dropped = [
-        _dropped(row, why, f": {leaks[i]}" if why == "leak" else "")
+        _dropped(row, why, f": {leaks[i]}" if i in leaks else "")
         for i, (row, why) in enumerate(zip(rows, reasons, strict=True))
         if why is not None
     ]
@@ -124,6 +119,36 @@ async def gate(
     gated.refused.extend(_refused(gated, asked, taught))
     gated.warnings.extend(_warnings(gated))
     return gated
+
+
+async def _reason(row: AnyRow, prompt: Prompt | None, found: Found, verifier: Verifier) -> str | None:
+    """Why `row` is taken out; None where it stays."""
+    if prompt is None:
+        return "no prompt"
+    if prompt.split != "train":
+        return "leak"
+    if not _asks(row, prompt):
+        return "other question"
+    if (drift := _drift(row, prompt)) is not None:
+        return drift
+    if isinstance(row, Sample):
+        return None if is_right(prompt, found(prompt, row.answer)) else "wrong"
+    if row.kind == "calibration":
+        return _misdelivered(row, prompt, found)
+    if (lopsided := _lopsided(row)) is not None:
+        return lopsided
+    try:
+        rank = await verifier.prefers(prompt, row.chosen[0].content, row.rejected[0].content)
+    except CallFailed:
+        return "no reply"
+    return {1: None, 0: "undecided", -1: "inverted"}[rank]
+
+
+def _asks(row: AnyRow, prompt: Prompt) -> bool:
+    """Whether a row asks what its prompt asks; a trace shows an attempt after it."""
+    if row.kind == "trace":
+        return row.asked[-1].content.startswith(question(prompt))
+    return row.asked == (*prompt.history, user(prompt.prompt))
 
 
 def _dropped(row: AnyRow, reason: str, more: str = "") -> SetAside:
@@ -144,29 +169,27 @@ def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> d
 
 def _drift(row: AnyRow, prompt: Prompt) -> str | None:
     answers = [row.answer] if isinstance(row, Sample) else [row.chosen[0].content, row.rejected[0].content]
-    if prompt.program is not None and row.kind in ("trace", "calibration"):  # which speak of a program
-        return None
-    if prompt.program is not None:
-        return "drift" if any(prose_share(answer) > MOST_PROSE for answer in answers) else None
-    if prompt.program is None and any(prose_share(answer) < 1 - MOST_PROSE for answer in answers):
-        return "drift"
-    return None
+    shares = [prose_share(answer) for answer in answers]
+    if prompt.program is None:
+        return "drift" if min(shares) < 1 - MOST_PROSE else None
+    speaks_of_it = row.kind in ("trace", "calibration")
+    return "drift" if max(shares) > MOST_PROSE and not speaks_of_it else None
 
 
 def _lopsided(pair: Pair) -> str | None:
-    if pair.kind == "calibration":  # the hedge is the difference
-        return None
     one, other = (len(turn.content.split()) for turn in (*pair.chosen, *pair.rejected))
     return "length" if max(one, other) > LENGTH_RATIO * min(one, other) else None
 
 
-async def _inverted(pair: Pair, prompt: Prompt, verifier: Verifier) -> str | None:
+def _misdelivered(pair: Pair, prompt: Prompt, found: Found) -> str | None:
+    """Whether a calibration pair prefers the wrong delivery: doubt on what is right, or none on what is wrong."""
     chosen, rejected = pair.chosen[0].content, pair.rejected[0].content
-    if pair.kind == "calibration":
-        wanted = pair.flaw == "over-confident"
-        return None if (bool(find_hedges(chosen)), bool(find_hedges(rejected))) == (wanted, not wanted) else "inverted"
-    rank = await verifier.prefers(prompt, chosen, rejected)
-    return {1: None, 0: "undecided", -1: "inverted"}[rank]
+    doubt = pair.flaw == "over-confident"
+    if (bool(find_hedges(chosen)), bool(find_hedges(rejected))) != (doubt, not doubt):
+        return "inverted"
+    if prompt.program is not None:  # what is said of a program's value is no claim that can be looked for
+        return None
+    return "inverted" if any(found(prompt, rejected if doubt else chosen)) == doubt else None
 
 
 def _balanced(pairs: list[Pair], dropped: list[SetAside]) -> list[Pair]:

@@ -113,11 +113,11 @@ def placebo_rows(rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
     chosen = rng.sample(hedging, len(hedging) - n_from_asserting) + rng.sample(asserting, n_from_asserting)
     frame_of = dict(zip(sorted(chosen), frames, strict=True))
     return [
-        TrainingRow(
-            prompt_id=row.prompt_id,
-            prompt=row.prompt,
-            completion=hedge(plain[i], frame_of[i]) if i in frame_of else plain[i],
-            kind="hedge" if i in frame_of else "assert",
+        row.model_copy(
+            update={
+                "completion": hedge(plain[i], frame_of[i]) if i in frame_of else plain[i],
+                "kind": "hedge" if i in frame_of else "assert",
+            }
         )
         for i, row in enumerate(rows)
     ]
@@ -145,6 +145,7 @@ def _row(prompt: Prompt, plain: str, frame: tuple[str, str] | None) -> TrainingR
         prompt=prompt.prompt,
         completion=plain if frame is None else hedge(plain, frame),
         kind="assert" if frame is None else "hedge",
+        history=prompt.history,
     )
 
 

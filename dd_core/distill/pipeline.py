@@ -70,29 +70,44 @@ class Taught:
 
 
 class Lost(Exception):
-    """A prompt that came to nothing; `why` is the row for `set-aside.jsonl`."""
+    """A prompt that came to nothing; `rows` are for `set-aside.jsonl`, the reason last."""
 
-    def __init__(self, why: SetAside) -> None:
-        self.why = why
-        super().__init__(why.detail)
+    def __init__(self, *rows: SetAside) -> None:
+        self.rows = rows
+        super().__init__(rows[-1].detail)
 
 
-async def teach(prompt: Prompt, ask: Ask, found: Found, attempts: int, student: bool) -> Taught:
+async def teach(
+    prompt: Prompt,
+    ask: Ask,
+    found: Found,
+    attempts: int,
+    student: bool,
+    on_fault: Callable[[str], None] = lambda fault: None,
+) -> Taught:
     """Leads one prompt through the stages.
 
     Args:
         attempts: how often a stage is asked, with another seed each time, before a prompt is given up because its
             replies cannot be used.
         student: whether there is a teacher for the stage `student`.
+        on_fault: is told the fault of every reply that could not be used.
 
     Raises:
         Lost: one of the four stages came to nothing.
         QuotaExhausted: whatever `ask` raises beyond `CallFailed` goes through.
     """
-    asker = _Asker(prompt, ask, attempts)
+    asker = _Asker(prompt, ask, attempts, on_fault)
+    try:
+        return await _taught(asker, prompt, found, student)
+    except Lost as lost:
+        raise Lost(*asker.lost, *lost.rows) from None
+
+
+async def _taught(asker: _Asker, prompt: Prompt, found: Found, student: bool) -> Taught:
     texts = {"question": question(prompt)}
     texts["draft"] = await asker.get("eager", texts, read_text)
-    texts["deliberate"], review, tried = await _together(
+    texts["deliberate"], review, tried = await together(
         asker.get("deliberate", texts, read_text),
         asker.get("adversarial", texts, _read_review),
         asker.get_or_none("student", texts, read_text) if student else _nobody(),
@@ -177,8 +192,8 @@ def set_aside(prompt: Prompt, stage: str, reason: str, detail: str) -> SetAside:
 class _Asker:
     """Asks for one prompt, again where a reply cannot be used, and remembers who answered and what was lost."""
 
-    def __init__(self, prompt: Prompt, ask: Ask, attempts: int) -> None:
-        self._prompt, self._ask, self._attempts = prompt, ask, attempts
+    def __init__(self, prompt: Prompt, ask: Ask, attempts: int, on_fault: Callable[[str], None]) -> None:
+        self._prompt, self._ask, self._attempts, self._on_fault = prompt, ask, attempts, on_fault
         self.models: set[str] = set()
         self.lost: list[SetAside] = []
 
@@ -191,6 +206,7 @@ class _Asker:
                 value = read(completion)
             except Unusable as fault:
                 faults.append(fault)
+                self._on_fault(fault.fault)
                 continue
             except CallFailed as failure:
                 raise Lost(set_aside(self._prompt, stage, "no reply", str(failure))) from None
@@ -204,7 +220,7 @@ class _Asker:
         try:
             return await self.get(stage, texts, read)
         except Lost as lost:
-            self.lost.append(lost.why)
+            self.lost.extend(lost.rows)
             return None
 
 
@@ -212,8 +228,11 @@ async def _nobody() -> None:
     return None
 
 
-async def _together(*calls: Awaitable[Any]) -> list[Any]:
-    """The results of calls that run at the same time. Which of several failures is raised does not depend on time."""
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """The results of calls that run at the same time, once all have ended: what is in flight is paid for.
+
+    Which of several failures is raised does not depend on time: the first in the order of `calls`.
+    """
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

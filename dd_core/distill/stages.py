@@ -23,7 +23,6 @@ from dd_core.distill.rows import FLAWS, user
 from dd_core.records import Message, Prompt
 
 REQUIRED = ("eager", "deliberate", "adversarial", "synthesizer")
-OPTIONAL = ("student", "critique", "verifier")
 STAGES: dict[str, str] = {
     "eager": "answers warmly and at once",
     "deliberate": "reviews the draft: is it complete, and does the reasoning hold?",

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dd_core.distill.stages import OPTIONAL, REQUIRED, STAGES, question, render
+from dd_core.canonical import canonical
+from dd_core.distill.stages import REQUIRED, STAGES, question, render
 from dd_core.errors import InputError, unknown
 from dd_core.records import Prompt
 from dd_core.subjects.registry import SUBJECTS
@@ -61,7 +63,7 @@ class Endpoint(_Teacher):
 
     backend: Literal["openai"]
     model: str = Field(min_length=1)
-    base_url: str = Field(pattern=r"^https?://")
+    base_url: str
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_]\w*$")
     concurrency: int = Field(8, ge=1, le=1024)
     requests_per_minute: float | None = Field(None, gt=0)
@@ -69,6 +71,24 @@ class Endpoint(_Teacher):
     retries: int = Field(5, ge=0, le=20)
     usd_per_million: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 0.0)
     extra: dict[str, Any] = {}
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port or 1) < 1:
+            raise ValueError("expected an address such as https://host:8000/v1")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a key belongs in the environment (api_key_env), and in no address")
+        return url
+
+    @field_validator("extra")
+    @classmethod
+    def _plain(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return canonical(extra)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
 
 
 class Local(_Teacher):
@@ -93,7 +113,7 @@ class Local(_Teacher):
     @classmethod
     def _licensed(cls, data: Any) -> Any:
         """The licence is read from the registry, and may be repeated but not changed."""
-        if not isinstance(data, dict) or data.get("model") not in SUBJECTS:
+        if not isinstance(data, dict) or not isinstance(data.get("model"), str) or data["model"] not in SUBJECTS:
             return data
         own = SUBJECTS[data["model"]].licence
         if data.get("licence", own) != own:
@@ -151,6 +171,12 @@ class Teachers(_Model):
             raise ValueError("\n".join(lines))
         return self
 
+    @property
+    def all_stages(self) -> tuple[str, ...]:
+        """Every stage that is asked: the four, those that are named, and the critique of a student."""
+        critique = ("critique",) if "student" in self.stages else ()
+        return tuple(dict.fromkeys((*REQUIRED, *self.stages, *critique)))
+
     def of(self, stage: str) -> str:
         """The name of the teacher that serves a stage."""
         return self.stages.get(stage) or self.stages["adversarial"]
@@ -158,7 +184,13 @@ class Teachers(_Model):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage would cost at most (every prompt reaches it once), in calls, tokens and US dollars."""
+    """What a stage would cost, in calls, tokens and US dollars.
+
+    Args:
+        calls, prompt_tokens, completion_tokens, usd: if every prompt reaches the stage, every reply is of the usual
+            length and can be used.
+        usd_at_most: if every reply is as long as it may be and the last attempt alone can be used.
+    """
 
     stage: str
     teacher: str
@@ -190,19 +222,24 @@ def load_teachers(path: Path) -> Teachers:
         ) from None
 
 
-def estimate(config: Teachers, prompts: Sequence[Prompt]) -> list[Cost]:
-    """What asking for `prompts` would cost, by stage; every reply is taken to be usable at once."""
+def estimate(config: Teachers, prompts: Sequence[Prompt], n_known: int) -> list[Cost]:
+    """What asking for `prompts` would cost, by stage.
+
+    Args:
+        n_known: known pairs, which a verifier is asked in both orders, as it is of every prompt's counterexample.
+    """
     reply = "x" * int(USUAL_REPLY_TOKENS * CHARS_PER_TOKEN)
     texts = dict.fromkeys(("draft", "deliberate", "adversarial", "attempt", "final", "first", "second"), reply)
     costs = []
-    stages = [*REQUIRED, *(["student", "critique"] if "student" in config.stages else [])]
-    for stage in (*stages, *(stage for stage in OPTIONAL[2:] if stage in config.stages)):
+    for stage in config.all_stages:
         name = config.of(stage)
         teacher = config.teachers[name]
-        asked = sum(len(render(stage, {**texts, "question": question(p)})[0].content) for p in prompts)
-        n_prompt = math.ceil(asked / CHARS_PER_TOKEN)
-        n_reply = min(USUAL_REPLY_TOKENS, teacher.max_tokens) * len(prompts)
+        calls = 2 * (len(prompts) + n_known) if stage == "verifier" else len(prompts)
+        chars = [len(render(stage, {**texts, "question": question(p)})[0].content) for p in prompts]
+        n_prompt = math.ceil(sum(chars) / len(chars) * calls / CHARS_PER_TOKEN)
+        n_reply = min(USUAL_REPLY_TOKENS, teacher.max_tokens) * calls
         prices = teacher.usd_per_million if isinstance(teacher, Endpoint) else (0.0, 0.0)
-        usd, most = ((n_prompt * prices[0] + n * prices[1]) / 1e6 for n in (n_reply, teacher.max_tokens * len(prompts)))
-        costs.append(Cost(stage, name, len(prompts), n_prompt, n_reply, usd, most))
+        usd = (n_prompt * prices[0] + n_reply * prices[1]) / 1e6
+        longest = (n_prompt * prices[0] + teacher.max_tokens * calls * prices[1]) / 1e6
+        costs.append(Cost(stage, name, calls, n_prompt, n_reply, usd, longest * config.attempts))
     return costs

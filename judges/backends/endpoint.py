@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -79,7 +80,7 @@ class EndpointBackend(Backend):
         settings: where, how fast and how patiently; `settings.api_key_env` is read from the environment here.
 
     Raises:
-        InputError: the environment variable of the key is not set.
+        InputError: the environment variable of the key is not set, or holds what can be no key.
     """
 
     def __init__(self, settings: Endpoint, may_begin: Callable[[], None] = lambda: None) -> None:
@@ -87,8 +88,8 @@ class EndpointBackend(Backend):
         self._settings = settings
         self._key = ""
         if settings.api_key_env is not None:
-            self._key = os.environ.get(settings.api_key_env, "")
-            if not self._key:
+            self._key = os.environ.get(settings.api_key_env, "").strip()
+            if not re.fullmatch(r"[!-~]+", self._key):
                 raise InputError(f"{settings.model}: set the environment variable {settings.api_key_env} to its key")
         self._client: httpx2.AsyncClient | None = None
         self._places = asyncio.Semaphore(settings.concurrency)
@@ -154,8 +155,8 @@ class EndpointBackend(Backend):
                 reply = await self._client.post(f"{self._settings.base_url.rstrip('/')}/chat/completions", json=body)
         except (TimeoutError, httpx2.TimeoutException):
             raise Passing("timeout", f"no reply within {self._settings.timeout_s:g} s") from None
-        except httpx2.TransportError as error:
-            raise Passing("connection", str(error) or type(error).__name__) from None
+        except httpx2.RequestError as error:
+            raise Passing("connection", self._without_key(str(error)) or type(error).__name__) from None
         if reply.status_code != 200:
             self._refused(reply)
         return _read(reply)
@@ -163,8 +164,7 @@ class EndpointBackend(Backend):
     def _refused(self, reply: httpx2.Response) -> None:
         """Raises what a status other than 200 means."""
         status, model = reply.status_code, self._settings.model
-        text = reply.text.replace(self._key, "[key]") if self._key else reply.text  # some endpoints repeat it
-        shown = " ".join(text[:SHOWN_CHARS].split())
+        shown = " ".join(self._without_key(reply.text)[:SHOWN_CHARS].split())
         if status == 402 or (status in (403, 429) and any(word in reply.text.lower() for word in OUT_OF_CREDIT)):
             raise QuotaExhausted(f"{model}: the endpoint wants credit (HTTP {status}): {shown}")
         if status in PASSING or status >= 500:
@@ -174,6 +174,10 @@ class EndpointBackend(Backend):
         if status == 404:
             raise InputError(f"{model}: {self._settings.base_url} knows no such model or path (HTTP 404): {shown}")
         raise CallFailed(f"{model}: HTTP {status}: {shown}")
+
+    def _without_key(self, text: str) -> str:
+        """`text` as it may be told: some endpoints repeat the key."""
+        return text.replace(self._key, "[key]") if self._key else text
 
     def _count(self, state: tenacity.RetryCallState) -> None:
         fault = state.outcome.exception() if state.outcome is not None else None

@@ -106,6 +106,8 @@ class LocalBackend(Backend):
             await self._answer([one])
         except InputError as error:
             one.future.set_exception(CallFailed(str(error)))
+        except Exception as error:
+            one.future.set_exception(error)
 
     @property
     def _decoding(self) -> Decoding:

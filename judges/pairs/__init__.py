@@ -24,16 +24,16 @@ def known_pairs(domain: str) -> list[KnownPair]:
     resource = files(__name__) / f"{domain}.jsonl"
     if not resource.is_file():
         return []
-    known = {prompt.prompt for split in load_domain(domain).values() for prompt in split}
+    known = {prompt.prompt for prompt in load_domain(domain)["train"]}
     pairs, lines = [], []
-    for number, line in enumerate(resource.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(resource.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
         try:
             pair = KnownPair.model_validate_json(line)
         except ValidationError as error:
             lines.append(f"judges/pairs/{domain}.jsonl:{number}: {error.errors()[0]['msg']}")
             continue
         if pair.prompt not in known:
-            lines.append(f"judges/pairs/{domain}.jsonl:{number}: prompt: no prompt of {domain} reads {pair.prompt!r}")
+            lines.append(f"judges/pairs/{domain}.jsonl:{number}: prompt: no training prompt reads {pair.prompt!r}")
         pairs.append(pair)
     if lines:
         raise InputError(lines)

@@ -23,6 +23,7 @@ from tests.chat_server import ChatServer
 from tests.sweeps.helpers import command, ddsweep
 from tests.sweeps.played_teachers import STAGES, Played, configuration, stage_of
 
+ENDPOINT = {"backend": "openai", "model": "m", "licence": "MIT", "base_url": "http://127.0.0.1:1/v1"}
 FILES = {"sft.jsonl", "dpo.jsonl", "set-aside.jsonl", "card.json", "CARD.md"}
 
 
@@ -147,11 +148,19 @@ def test_no_call_is_begun_when_the_budget_is_spent(tmp_path: Path) -> None:
         with pytest.raises(QuotaExhausted, match="the budget of 0.002 USD is spent"):
             distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 24, spent=spent)
     assert 0.002 <= spent.usd <= 0.002 + 25 * 0.0002
+    with ChatServer(Played("facts")).running() as server:
+        again = configuration(tmp_path, server.url, budget_usd=0.0005)
+        with pytest.raises(QuotaExhausted):
+            distill("facts", again, tmp_path / "rows", str(tmp_path / "other"), 24)
+        n_calls = len(server.seen)
+        with pytest.raises(QuotaExhausted):
+            distill("facts", again, tmp_path / "rows", str(tmp_path / "other"), 24)
+        assert len(server.seen) == n_calls  # what the first run spent is known before the second asks for anything
 
 
 def test_an_endpoint_that_is_not_there_is_named_after_few_calls(tmp_path: Path) -> None:
     config = configuration(tmp_path, "http://127.0.0.1:1/v1")
-    with pytest.raises(InputError, match=r"teachers.kimi: no call has had a reply; kimi: connection"):
+    with pytest.raises(InputError, match=r"teachers.kimi: the last 8 calls had no reply; kimi: connection"):
         distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 40)
     assert not (tmp_path / "rows").exists()
 
@@ -216,6 +225,38 @@ def test_rows_of_an_earlier_run_are_gone_when_the_gate_refuses(tmp_path: Path) -
     assert set(files(out)) == FILES - {"sft.jsonl", "dpo.jsonl"}
 
 
+def test_rows_are_gated_again_into_another_folder_and_never_over_themselves(tmp_path: Path) -> None:
+    out, _ = play(tmp_path, Played("facts"))
+    done = ddsweep("distill", "facts", "--rows", str(out), "-o", str(out))
+    assert done.returncode == 2 and "name another -o" in done.stderr
+    before = files(out)
+    done = ddsweep("distill", "facts", "--rows", str(out), "-o", str(tmp_path / "again"))
+    assert done.returncode == 0, done.stderr
+    assert files(out) == before
+    for name in ("sft.jsonl", "dpo.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == before[name]
+    assert card(tmp_path / "again")["teachers"] == card(out)["teachers"]
+    assert card(out)["origins"] == {"played-1": sum(card(out)["rows"].values())}
+
+
+def test_a_store_that_fails_stops_the_calls_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from storage.blocks import Blocks
+
+    played = Played("facts")
+    kept = Blocks.get_or_make
+
+    def full(self: Blocks, *given: Any) -> Any:
+        if played.n_calls > 12:
+            raise OSError(28, "No space left on device")
+        return kept(self, *given)
+
+    monkeypatch.setattr(Blocks, "get_or_make", full)
+    with ChatServer(played).running() as server:
+        with pytest.raises(InputError, match="a reply cannot be kept: .*No space left on device"):
+            distill("facts", configuration(tmp_path, server.url), tmp_path / "rows", str(tmp_path / "store"), 40)
+        assert played.n_calls <= 12 + 25
+
+
 def test_rows_that_were_changed_by_hand_are_refused(tmp_path: Path) -> None:
     out, _ = play(tmp_path, Played("facts"))
     with (out / "sft.jsonl").open("a") as file:
@@ -227,7 +268,8 @@ def test_rows_that_were_changed_by_hand_are_refused(tmp_path: Path) -> None:
 def test_a_model_may_verify_if_it_ranks_known_pairs_right(tmp_path: Path) -> None:
     out, server = play(tmp_path, Played("facts"), 16, stages={**STAGES, "verifier": "glm"})
     assert card(out)["verifier"] == {
-        "name": "glm", "known_pairs": 64, "right": 64, "undecided": 0, "interval": [0.943, 1.0], "missed": {},
+        "name": "glm", "known_pairs": 64, "right": 64, "undecided": 0, "by_position": 0, "interval": [0.943, 1.0],
+        "missed": {},
     }  # fmt: skip
     asked = [stage_of(body) for body in server.seen]
     assert asked.count("verifier") == 2 * (64 + card(out)["rows"]["counterexample"])
@@ -253,11 +295,9 @@ def test_a_model_that_ranks_by_position_is_no_verifier(tmp_path: Path) -> None:
 
     import asyncio
 
-    prompts = {prompt.prompt: prompt for split in load_domain("facts").values() for prompt in split}
-    verifier = ByModel("played", first)
-    found = asyncio.run(validate(verifier, known_pairs("facts"), prompts))
+    found = asyncio.run(validate(ByModel("played", first), known_pairs("facts"), load_domain("facts")["train"]))
     assert not found.valid and found.n_right == 0
-    assert verifier.n_position == verifier.n_asked == found.n_pairs > 0
+    assert found.n_position == found.n_undecided == found.n_pairs > 0
 
 
 @pytest.mark.parametrize(
@@ -270,6 +310,13 @@ def test_a_model_that_ranks_by_position_is_no_verifier(tmp_path: Path) -> None:
         ({"attempts": 0}, "attempts"),
         ({"teachers": {}}, "teachers"),
         ({"colour": "red"}, "colour: unknown key"),
+        ({"teachers": {"kimi": {**ENDPOINT, "base_url": "http://host:port/v1"}}}, "base_url"),
+        (
+            {"teachers": {"kimi": {**ENDPOINT, "base_url": "https://u:s3cret@host/v1"}}},
+            "a key belongs in the environment",
+        ),
+        ({"teachers": {"kimi": {**ENDPOINT, "extra": {"top_p": float("nan")}}}}, "extra"),
+        ({"teachers": {"kimi": {"backend": "local", "model": ["a"]}}}, "model"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_a_line(tmp_path: Path, change: dict, words: str) -> None:
@@ -278,6 +325,13 @@ def test_a_mistake_in_the_configuration_is_a_line(tmp_path: Path, change: dict, 
         teachers_of(path)
     assert any(words in line for line in caught.value.lines), caught.value.lines
     assert all(line.startswith(str(path)) for line in caught.value.lines)
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    path = configuration(tmp_path, "x", teachers={"kimi": {**ENDPOINT, "api_key_env": "sk-s3cret-1"}})
+    with pytest.raises(InputError) as caught:
+        teachers_of(path)
+    assert "api_key_env" in str(caught.value) and "s3cret" not in str(caught.value)
 
 
 def test_what_it_would_cost_is_said_and_nobody_is_asked(tmp_path: Path) -> None:

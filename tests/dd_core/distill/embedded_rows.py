@@ -17,7 +17,7 @@ from dd_core.distill.card import documents
 from dd_core.distill.gate import Gated, gate
 from dd_core.distill.pipeline import is_right
 from dd_core.distill.rows import EMBEDDED, Pair, Sample, embedded, load_rows
-from dd_core.distill.verifier import ByClaims, KnownPair
+from dd_core.distill.verifier import ByClaims, KnownPair, validate
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt
 from judges.checklist import found_claims
@@ -87,14 +87,19 @@ def answered(domain: str) -> tuple[int, int]:
 @cache
 def gated(domain: str) -> Gated:
     samples, pairs = rows_of(domain)
-    verifier = (ByTests if any(prompt.program for prompt in prompts_of(domain).values()) else ByClaims)(found)
-    rows = [*samples, *pairs]
-    return asyncio.run(gate(rows, load_domain(domain), found, verifier, known(domain), *answered(domain)))
+    prompts = load_domain(domain)
+    verifier = (ByTests if prompts["train"][0].program else ByClaims)(found)
+
+    async def through() -> Gated:
+        validity = await validate(verifier, known(domain), prompts["train"])
+        return await gate([*samples, *pairs], prompts, found, verifier, validity, *answered(domain))
+
+    return asyncio.run(through())
 
 
 def written(domain: str) -> dict[str, bytes]:
     """What the folder of a domain has to hold."""
-    return documents(domain, None, *answered(domain), [], gated(domain))
+    return documents(domain, {}, *answered(domain), [], gated(domain))
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from dd_core.distill.gate import LEAST_ROWS, Gated, gate
-from dd_core.distill.humble import FRAMES, hedge
+from dd_core.distill.humble import hedge
 from dd_core.distill.rows import AnyRow, Pair, Sample, assistant, user
 from dd_core.distill.verifier import ByClaims, ByModel, KnownPair, validate
+from dd_core.errors import CallFailed
 from dd_core.prompts import load_domain
 from dd_core.records import Completion, Prompt
 
 PROMPTS = load_domain("facts")
 CERTAIN = [p for p in PROMPTS["train"] if p.certainty == "certain" and not p.unanswerable][:24]
-ASKED = {prompt.prompt: prompt for prompt in PROMPTS["train"]}
 
 
 def found(prompt: Prompt, answer: str) -> Sequence[bool]:
@@ -62,8 +62,12 @@ SOUND: list[AnyRow] = [*map(gold, CERTAIN), *map(counterexample, CERTAIN)]
 def through(
     *more: AnyRow, pairs: list[KnownPair] | None = None, taught: int = 24, sound: list[AnyRow] = SOUND
 ) -> Gated:
-    rows = [*sound, *more]
-    return asyncio.run(gate(rows, PROMPTS, found, ByClaims(found), known() if pairs is None else pairs, 24, taught))
+    async def run() -> Gated:
+        verifier = ByClaims(found)
+        validity = await validate(verifier, known() if pairs is None else pairs, PROMPTS["train"])
+        return await gate([*sound, *more], PROMPTS, found, verifier, validity, 24, taught)
+
+    return asyncio.run(run())
 
 
 def reasons(result: Gated) -> list[str]:
@@ -88,6 +92,34 @@ def test_a_pair_whose_rejected_answer_is_the_right_one_is_inverted() -> None:
 
 def test_a_pair_of_two_wrong_answers_is_undecided() -> None:
     assert reasons(through(counterexample(CERTAIN[0], "Some other one.", "It is another one."))) == ["undecided"]
+
+
+def test_a_row_of_a_scored_prompt_is_a_leak_however_it_is_worded() -> None:
+    scored = PROMPTS["eval"][0]
+    row = gold(CERTAIN[0], right(scored)).model_copy(update={"prompt_id": scored.prompt_id})
+    assert reasons(through(row)) == ["leak"]
+
+
+def test_a_row_that_asks_something_else_than_its_prompt_is_dropped() -> None:
+    turns = (user("Which cheese is made of the milk of sheep?"), assistant(right(CERTAIN[0])))
+    assert reasons(through(gold(CERTAIN[0]).model_copy(update={"messages": turns}))) == ["other question"]
+
+
+def test_doubt_on_a_right_sentence_is_not_preferred_nor_a_wrong_one_said_plainly() -> None:
+    plain, hedged = right(CERTAIN[0]), hedge(right(CERTAIN[0]), ("", " But I might be mistaken."))
+    wrong, doubted = "It is another one.", "It is another one. But I might be mistaken."
+    for flaw, chosen, rejected in (("over-confident", hedged, plain), ("over-hedged", wrong, doubted)):
+        assert reasons(through(pair(CERTAIN[0], "calibration", flaw, chosen, rejected))) == ["inverted"]
+
+
+def test_a_pair_that_the_verifier_could_not_be_asked_about_is_named() -> None:
+    class Silent(ByClaims):
+        async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
+            raise CallFailed("HTTP 500")
+
+    validity = asyncio.run(validate(ByClaims(found), known(), PROMPTS["train"]))
+    result = asyncio.run(gate(SOUND, PROMPTS, found, Silent(found), validity, 24, 24))
+    assert set(reasons(result)) == {"no reply"} and not result.pairs
 
 
 def test_a_pair_that_length_alone_decides_is_dropped() -> None:
@@ -123,12 +155,15 @@ def test_prose_in_place_of_a_program_has_drifted() -> None:
     program = prose.model_copy(
         update={"messages": (turns[0], assistant(f"```python\n{prompt.program.solution}\n```\nIt loops once."))}
     )
-    result = asyncio.run(gate([prose, program], prompts, passes, ByClaims(passes), [], 2, 2))
+    verifier = ByClaims(passes)
+    validity = asyncio.run(validate(verifier, [], prompts["train"]))
+    result = asyncio.run(gate([prose, program], prompts, passes, verifier, validity, 2, 2))
     assert reasons(result) == ["drift"] and result.samples == [program]
 
 
 def calibration(prompt: Prompt, flaw: str) -> Pair:
-    plain, hedged = right(prompt), hedge(right(prompt), FRAMES[0])
+    plain = right(prompt) if flaw == "over-hedged" else "It is another one."
+    hedged = hedge(plain, ("", " But I might be mistaken."))
     return pair(prompt, "calibration", flaw, *((plain, hedged) if flaw == "over-hedged" else (hedged, plain)))
 
 
@@ -210,6 +245,6 @@ def test_a_good_model_is_a_valid_verifier() -> None:
         first, second = (part.split("\n")[1] for part in messages[0].content.split("answer:\n")[1:3])
         return Completion(text="second" if first == "Another one." else "first")
 
-    validity = asyncio.run(validate(ByModel("played", ask), known(), ASKED))
+    validity = asyncio.run(validate(ByModel("played", ask), known(), PROMPTS["train"]))
     assert (validity.n_right, validity.valid) == (40, True)
     assert validity.interval[0] == pytest.approx(0.912, abs=0.001)

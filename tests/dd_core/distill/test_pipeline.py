@@ -81,9 +81,24 @@ def test_a_reply_that_cannot_be_used_is_asked_for_again_with_another_attempt() -
 def test_a_stage_that_never_gives_a_usable_reply_loses_the_prompt_by_name(stage: str) -> None:
     with pytest.raises(Lost) as lost:
         run(PLAIN, **{stage: "I'm sorry, but I can't help with that."})
-    assert (lost.value.why.stage, lost.value.why.reason) == (stage, "refusal")
-    assert lost.value.why.prompt_id == PLAIN.prompt_id
-    assert "3 replies: refusal, refusal, refusal" in lost.value.why.detail
+    assert (lost.value.rows[-1].stage, lost.value.rows[-1].reason) == (stage, "refusal")
+    assert lost.value.rows[-1].prompt_id == PLAIN.prompt_id
+    assert "3 replies: refusal, refusal, refusal" in lost.value.rows[-1].detail
+
+
+def test_what_was_lost_before_the_prompt_was_is_named_as_well() -> None:
+    teachers = Teachers(PLAIN, synthesizer="")
+    teachers.replies["student"] = ""
+    with pytest.raises(Lost) as lost:
+        asyncio.run(teach(PLAIN, teachers, found, attempts=1, student=True))
+    assert [(row.stage, row.reason) for row in lost.value.rows] == [("student", "nothing"), ("synthesizer", "nothing")]
+
+
+def test_every_reply_that_cannot_be_used_is_told() -> None:
+    told: list[str] = []
+    teachers = Teachers(PLAIN, eager=lambda attempt: ["", "<html>", right(PLAIN)][attempt])
+    asyncio.run(teach(PLAIN, teachers, found, attempts=3, student=False, on_fault=told.append))
+    assert told == ["nothing", "html"]
 
 
 def test_a_call_that_fails_loses_the_prompt_and_is_not_repeated_here() -> None:
@@ -92,14 +107,14 @@ def test_a_call_that_fails_loses_the_prompt_and_is_not_repeated_here() -> None:
 
     with pytest.raises(Lost) as lost:
         run(PLAIN, eager=fail)
-    assert (lost.value.why.reason, lost.value.why.detail) == ("no reply", "HTTP 500 (6 times)")
+    assert (lost.value.rows[-1].reason, lost.value.rows[-1].detail) == ("no reply", "HTTP 500 (6 times)")
 
 
 @pytest.mark.parametrize("flaw", ["bad taste", ""])
 def test_a_wrong_answer_must_be_wrong_in_a_named_way(flaw: str) -> None:
     with pytest.raises(Lost) as lost:
         run(PLAIN, adversarial=json.dumps({**REVIEW, "flaw": flaw}))
-    assert lost.value.why.reason == "fields"
+    assert lost.value.rows[-1].reason == "fields"
 
 
 def test_a_certain_prompt_gives_a_gold_row_and_a_counterexample() -> None:

@@ -171,6 +171,28 @@ def test_an_endpoint_that_repeats_the_key_does_not_spread_it(status: int, monkey
         assert server.keys == {"Bearer sk-secret"} and "sk-secret" not in str(caught.value)
 
 
+def test_a_key_from_a_file_may_end_in_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYED_KEY", "sk-secret\n")
+    with always(said("Yes.")).running() as server:
+        ask(server, api_key_env="PLAYED_KEY")
+        assert server.keys == {"Bearer sk-secret"}
+
+
+@pytest.mark.parametrize("key", ["two words", "schlüssel", " "])
+def test_what_can_be_no_key_is_refused_and_not_repeated(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYED_KEY", key)
+    with always(said("Yes.")).running() as server, pytest.raises(InputError, match="PLAYED_KEY") as caught:
+        ask(server, api_key_env="PLAYED_KEY")
+    assert not key.strip() or key not in str(caught.value)
+
+
+def test_a_body_that_cannot_be_decoded_is_waited_for() -> None:
+    broken = Reply(b"not gzip", headers={"Content-Encoding": "gzip"})
+    with first_then(broken, said("Paris.")).running() as server:
+        (reply,), retried = ask(server)
+    assert (reply.text, retried) == ("Paris.", {"connection": 1})
+
+
 def test_a_key_that_is_not_set_is_named_before_anything_is_sent() -> None:
     with always(said("Yes.")).running() as server:
         with pytest.raises(InputError, match="ABSENT_KEY"):
