@@ -6,6 +6,7 @@
     ├── IntegrityError      stored bytes are not the bytes that were written
     ├── EditNotApplied      an edit was asked for and did not reach the model
     ├── CallFailed          an endpoint gave no reply that can be read, however often it was asked
+    │   └── EndpointDown    nobody answers at its address
     ├── QuotaExhausted      credit, quota or the study's own budget is used up; what is done is kept
     ├── DataRefused         training data did not pass its gate
     ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
@@ -50,6 +51,10 @@ class EditNotApplied(DDSweepError):
 
 class CallFailed(DDSweepError):
     """An endpoint gave no reply that can be read, however often it was asked; the message says what came instead."""
+
+
+class EndpointDown(CallFailed):
+    """Nobody answers at an endpoint's address, however long one waits: the others will not be answered either."""
 
 
 class QuotaExhausted(DDSweepError):

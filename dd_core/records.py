@@ -240,6 +240,8 @@ class Prompt(Row):
             raise ValueError("claims: a prompt has gold claims or a program's tests, and one of the two")
         if not self.reference and not (self.claims and all(claim.reference for claim in self.claims)):
             raise ValueError("reference: say why the claims are true or the tests are right")
+        if not re.search(r"\w", self.prompt):
+            raise ValueError("prompt: holds no word")
         roles = [message.role for message in self.history]
         if roles != ["user", "assistant"] * (len(roles) // 2):
             raise ValueError("history: turns of user and assistant alternate, and the assistant's is the last")

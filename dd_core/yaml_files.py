@@ -33,6 +33,8 @@ def read_yaml(path: Path, noun: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"{path}: holds a value that cannot be read: {error}") from None
 
 
 def error_lines(

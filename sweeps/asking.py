@@ -13,15 +13,23 @@ from dataclasses import dataclass, field
 
 from dd_core.canonical import canonical
 from dd_core.distill.teachers import Endpoint, Teachers
-from dd_core.errors import CallFailed, DDSweepError, InputError, IntegrityError, QuotaExhausted, StoreError
+from dd_core.errors import (
+    CallFailed,
+    DDSweepError,
+    EndpointDown,
+    InputError,
+    IntegrityError,
+    QuotaExhausted,
+    StoreError,
+)
 from dd_core.records import Completion, Message
 from judges.backends import Backend
 from storage.blocks import Blocks, BlockSpec, Made
 
 REPLY_FILE = "reply.json"
 
-HOPELESS_CALLS = 8
-"""Calls in a row that failed, each after all its retries: the endpoint is down, or is no such endpoint."""
+HOPELESS_CALLS = 3
+"""Calls since the last reply that nobody answered, each after all its retries: the endpoint is down."""
 
 
 @dataclass
@@ -62,7 +70,7 @@ class Asker:
         self.replies: dict[tuple[Message, ...], dict[int, Completion]] = {}
         self.stopped: DDSweepError | None = None
         self.looking = False
-        self._failed: Counter[str] = Counter()
+        self._down: Counter[str] = Counter()
 
     async def ask(self, stage: str, messages: Sequence[Message], attempt: int) -> Completion:
         """The reply of the stage's teacher to an attempt, counted from 0.
@@ -91,12 +99,12 @@ class Asker:
         except (QuotaExhausted, InputError) as error:
             self._stop(error)
             raise
-        except CallFailed as failure:
-            self._failed[name] += 1
-            if self._failed[name] >= HOPELESS_CALLS:
-                self._stop(InputError(f"teachers.{name}: the last {HOPELESS_CALLS} calls had no reply; {failure}"))
+        except EndpointDown as failure:
+            self._down[name] += 1
+            if self._down[name] >= HOPELESS_CALLS:
+                self._stop(InputError(f"teachers.{name}: nobody answers; {failure}"))
             raise
-        self._failed[name] = 0
+        self._down[name] = 0
         self._counted(name, reply, paid_now=True)  # before it is stored: the next call looks at what is spent
         made = Made({REPLY_FILE: json.dumps(canonical(reply)).encode()}, {"teacher": name, "stage": stage})
         return await asyncio.to_thread(self._kept, spec, made)
@@ -119,6 +127,11 @@ class Asker:
             failure = StoreError(f"{store.uri}: a reply cannot be kept: {line}")
             self._stop(failure)
             raise failure from error
+
+    def settle(self, unusable: Counter[str]) -> None:
+        """Notes in `spent` what was asked again, and what could not be used."""
+        self.spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())
+        self.spent.unusable = unusable
 
     def _stored(self, spec: BlockSpec) -> Completion | None:
         """The reply in the store; None if there is none, or a damaged one, which is then asked for again."""
@@ -150,4 +163,3 @@ class Asker:
         spent.found += not paid_now
         spent.usd += usd
         spent.usd_now += usd if paid_now else 0.0
-        spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())

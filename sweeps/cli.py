@@ -6,7 +6,6 @@ Heavy imports wait until a verb needs them, so that `--help` answers in well und
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,8 +86,6 @@ def run(
     """
     from sweeps.run import run_study
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first unless told otherwise
-        signal.signal(number, signal.default_int_handler)
     with interruptible():
         result = run_study(study, store)
     _print_summary(result.verdict, result.bundle)

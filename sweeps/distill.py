@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -24,9 +24,9 @@ from dd_core.distill.pipeline import Lost, SetAside, Taught, is_right, rows_of, 
 from dd_core.distill.rows import DPO_FILE, SFT_FILE, AnyRow, load_rows, to_jsonl
 from dd_core.distill.teachers import Cost, Teachers, estimate, load_teachers
 from dd_core.distill.verifier import ByClaims, ByModel, Verifier, validate
-from dd_core.errors import DataRefused, InputError
+from dd_core.errors import CallFailed, DataRefused, InputError
 from dd_core.prompts import choose, load_domain
-from dd_core.records import Prompt
+from dd_core.records import Completion, Message, Prompt
 from judges.backends import open_backend
 from judges.backends.recorded import Recording
 from judges.checklist import found_claims
@@ -34,6 +34,7 @@ from judges.pairs import known_pairs
 from storage import open_store
 from storage.blocks import Blocks
 from sweeps.asking import Asker, Spent
+from sweeps.shell import is_there
 
 Report = Callable[[int, int, str], None]
 """(done, all, what goes on)"""
@@ -79,6 +80,8 @@ def distill(
     """
     config = teachers_of(teachers)
     prompts = _verifiable(domain)
+    if record is not None:
+        _record({}, record)
     chosen = prompts["train"] if n is None else choose(domain, "train", n, config.seed)
     done = asyncio.run(_distill(config, domain, chosen, prompts, out, store, report, spent or Spent(), record))
     return _written(done, domain, teachers_entry(config))
@@ -129,10 +132,10 @@ def teachers_of(name: str | Path) -> Teachers:
         InputError: there is no such file, or it holds a mistake.
     """
     shipped = {path.name.removesuffix(".yaml"): path for path in (files("sweeps") / "teachers").iterdir()}
-    if Path(name).is_file():
+    if is_there(str(name), Path.is_file):
         return load_teachers(Path(name))
     if str(name) not in shipped:
-        raise InputError(f"--teachers: there is no file {name}; shipped are {', '.join(sorted(shipped))}")
+        raise InputError(f"--teachers: there is no file {str(name)[:200]}; shipped are {', '.join(sorted(shipped))}")
     return load_teachers(Path(str(shipped[str(name)])))
 
 
@@ -191,7 +194,7 @@ async def _distill(
         if asker.stopped is not None:
             raise asker.stopped
         if record is not None:
-            _record(asker, record)
+            _record(asker.replies, record)
         return Distilled(gated, lost, len(chosen), len(right), out, spent)
 
 
@@ -223,18 +226,21 @@ async def _teach_all(
     try:
         results = await together(*map(one, chosen))
     finally:
-        asker.spent.unusable = unusable
+        asker.settle(unusable)
         if asker.stopped is not None:
             raise asker.stopped
     lost = [row for result in results if not isinstance(result, Taught) for row in result]
+    if not asker.looking and len(lost) >= len(chosen) and all(row.reason == "no reply" for row in lost):
+        raise CallFailed(f"no prompt came through, since calls had no reply: {lost[0].stage}: {lost[0].detail}")
     return [result for result in results if isinstance(result, Taught)], lost
 
 
-def _record(asker: Asker, file: Path) -> None:
+def _record(replies_to: Mapping[tuple[Message, ...], Mapping[int, Completion]], file: Path) -> None:
     """Writes what was asked and answered, sorted, so that the same replies give the same bytes."""
     recordings = [
         Recording(messages=messages, completions=tuple(replies[attempt] for attempt in sorted(replies)))
-        for messages, replies in asker.replies.items()
+        for messages, replies in replies_to.items()
+        if replies
     ]
     recordings.sort(key=lambda one: digest(one.messages))
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +21,22 @@ from dd_core.errors import InputError
 def interruptible(
     words: str = "interrupted; what is finished is kept, and running again resumes",
 ) -> Iterator[None]:
-    """Ctrl-C ends the command with one line and status 130, the shell's convention."""
+    """Ctrl-C, or a request to end, ends the command with one line and status 130, the shell's convention."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first unless told otherwise
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         print(words, file=sys.stderr)
         raise typer.Exit(130) from None
+
+
+def is_there(name: str, what: Callable[[Path], bool] = Path.exists) -> bool:
+    """Whether a path exists, or is what is asked; False as well for names that no file can have."""
+    try:
+        return bool(name) and what(Path(name))
+    except (OSError, ValueError):
+        return False
 
 
 def make_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from dd_core.errors import InputError, unknown
-from sweeps.shell import folder_writer, interruptible, make_folder
+from sweeps.shell import folder_writer, interruptible, is_there, make_folder
 
 TOOLS = "Tools"
 
@@ -168,7 +168,7 @@ def prompts_check(
     lines: list[str] = []
     kept = True
     for name in names or DOMAINS:
-        own = name not in DOMAINS and Path(name).is_dir()
+        own = name not in DOMAINS and is_there(name, Path.is_dir)
         try:
             prompts = load_folder(Path(name), name) if own else load_domain(name)
         except InputError as error:

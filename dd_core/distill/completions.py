@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
 
-from dd_core.language import confident_languages
+from dd_core.language import CHARS, confident_languages
+from dd_core.prompts.contamination import FUNCTION_WORDS
 from dd_core.records import Completion
 
 FAULTS: dict[str, str] = {
     "nothing": "the reply holds no words",
     "thinking only": "the reply is a <think> block, or one that never ends",
-    "cut": "the reply ran into its token limit",
+    "cut": "the reply ran into its token limit, or ended for a reason that is no end",
+    "too long": "the reply is many times as long as was asked for",
     "html": "the reply is a web page",
     "refusal": "the teacher declines to answer",
     "language": "the reply is in another language than English",
@@ -24,9 +27,17 @@ FAULTS: dict[str, str] = {
 }
 """Name → what it means; the names are counted in `set-aside.jsonl` and on the data card."""
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN_THINKING = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
-_TAIL_OF_THINKING = re.compile(r"^.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+MAX_CHARS = 20_000
+"""Twenty times what a template asks for; nothing longer is an answer to it."""
+
+LEAST_ENGLISH = 0.25
+"""Share of English function words from which a text is English, whatever names of dishes and towns are in it: a short
+sentence about a sauce is told as French in one case of a hundred. In other languages a tenth of the words look so."""
+
+ENDS = ("stop", "end_turn", "eos", "stop_sequence")
+"""How endpoints say that a reply ended by itself."""
+
+_THINKING = re.compile(r"<(/?)think(?:ing)?>|◁(/?)think▷", re.IGNORECASE)
 _HTML = re.compile(r"^<(?:!doctype|html|\?xml|head|body)\b|</html>$", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"^(?:i'?m |i am )?(?:sorry|afraid|i apologi[sz]e)\b[^.!]{0,80}?\b(?:can(?:'|no)?t|can not|unable|not able|won't)\b"
@@ -56,11 +67,7 @@ def read_text(completion: Completion) -> str:
         Unusable: it is empty, cut, a web page, a refusal, in another language, or an object in place of prose.
     """
     text = _spoken(completion)
-    if _OBJECT.match(text):
-        raise Unusable("json", text[:120])
-    if _REFUSAL.search(text.replace("’", "'")):
-        raise Unusable("refusal", text[:120])
-    _check_language(text)
+    _check_prose(text)
     return text
 
 
@@ -68,52 +75,94 @@ def read_object(completion: Completion, fields: dict[str, type]) -> dict[str, An
     """The JSON object of a reply, which may stand in a code fence, and in nothing else.
 
     Args:
-        fields: name → type of every field that it must have; others are dropped.
+        fields: name → type (str, or list for a list of texts) of every field that it must have; others are dropped.
 
     Raises:
-        Unusable: as `read_text`, or it is no such object.
+        Unusable: as `read_text`, also of any of its texts, or it is no such object.
     """
     text = _spoken(completion)
     fenced = _FENCE.match(text)
     try:
         value = json.loads(fenced[1] if fenced else text)
-    except (json.JSONDecodeError, RecursionError):
-        if _REFUSAL.search(text.replace("’", "'")):
-            raise Unusable("refusal", text[:120]) from None
+    except (ValueError, RecursionError):
+        _check_prose(text)
         raise Unusable("json", text[:120]) from None
     if not isinstance(value, dict):
         raise Unusable("json", f"a {type(value).__name__}")
     for name, wanted in fields.items():
         found = value.get(name)
-        if not isinstance(found, wanted) or found in ("", []):
-            raise Unusable("fields", f"{name}: expected a {wanted.__name__} with something in it")
-        if isinstance(found, list) and not all(isinstance(item, str) and item.strip() for item in found):
-            raise Unusable("fields", f"{name}: expected a list of texts")
-    _check_language(" ".join(str(value[name]) for name in fields))
+        texts: list[Any] = found if isinstance(found, list) else [found]
+        if not isinstance(found, wanted) or not texts or not all(isinstance(t, str) and _has_word(t) for t in texts):
+            raise Unusable("fields", f"{name}: expected {'texts' if wanted is list else 'a text'} with words in it")
+        for one in texts:
+            _check_prose(one)
     return {name: value[name] for name in fields}
 
 
 def _spoken(completion: Completion) -> str:
     text = completion.text.replace("\0", "")
-    plain = _THINKING.sub("", text)
-    # A template that opens the block itself leaves its end alone in the reply.
-    plain = _TAIL_OF_THINKING.sub("", plain) if not _OPEN_THINKING.search(plain) else plain
-    plain, *unended = _OPEN_THINKING.split(plain, maxsplit=1)
-    plain = plain.strip()
+    plain, unended = _without_thinking(text)
     if unended and completion.finish_reason == "length":
         raise Unusable("thinking only")
-    if not re.search(r"\w", plain):
-        raise Unusable("thinking only" if re.search(r"\w", text) else "nothing")
+    if not _has_word(plain):
+        raise Unusable("thinking only" if _has_word(text) else "nothing")
     if _HTML.search(plain):
         raise Unusable("html", plain[:120])
-    if completion.finish_reason == "length":
-        raise Unusable("cut", f"after {completion.n_completion_tokens} tokens")
     if completion.finish_reason == "content_filter":
         raise Unusable("refusal", "content filter")
+    if completion.finish_reason not in ENDS:
+        raise Unusable("cut", f"finish_reason {completion.finish_reason!r}, {completion.n_completion_tokens} tokens")
+    if len(plain) > MAX_CHARS:
+        raise Unusable("too long", f"{len(plain)} characters")
     return plain
 
 
+def _without_thinking(text: str) -> tuple[str, bool]:
+    """What is said outside of thinking, and whether thinking never ended; one look at each mark, however many."""
+    said: list[str] = []
+    at, thinking = 0, False
+    for mark in _THINKING.finditer(text):
+        closing = "/" in (mark[1], mark[2])
+        if not closing and not thinking:
+            said.append(text[at : mark.start()])
+        elif closing and not thinking:
+            said.clear()  # a template that opens the block itself leaves its end alone in the reply
+        at, thinking = mark.end(), not closing
+    if not thinking:
+        said.append(text[at:])
+    return "".join(said).strip(), thinking
+
+
+def _has_word(text: str) -> bool:
+    return re.search(r"\w", text) is not None
+
+
+def _check_prose(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unusable("json", "half of a character") from None
+    if _HTML.search(text.strip()):
+        raise Unusable("html", text[:120])
+    if _OBJECT.match(text):
+        raise Unusable("json", text[:120])
+    if _REFUSAL.search(text.strip().replace("’", "'")):
+        raise Unusable("refusal", text[:120])
+    _check_language(text)
+
+
 def _check_language(text: str) -> None:
-    told = confident_languages([text])[text]
-    if told not in (None, "ENGLISH"):
-        raise Unusable("language", str(told).capitalize())
+    letters = [character for character in text if character.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    if latin * 2 < len(letters):
+        raise Unusable("language", "another script")
+    windows = [text[start : start + CHARS] for start in range(0, len(text), CHARS)]
+    doubtful = [window for window in windows if _english_share(window) < LEAST_ENGLISH]
+    told = set(confident_languages(doubtful).values()) - {None, "ENGLISH"}
+    if told:
+        raise Unusable("language", ", ".join(sorted(str(language).capitalize() for language in told)))
+
+
+def _english_share(text: str) -> float:
+    words = re.findall(r"\w+", text.casefold())
+    return sum(word in FUNCTION_WORDS for word in words) / len(words) if words else 0.0

@@ -7,6 +7,7 @@ known here. The rows of a prompt depend on its replies alone.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -244,4 +245,6 @@ def _read_review(completion: Completion) -> dict[str, Any]:
     review = read_object(completion, REVIEW_FIELDS)
     if review["flaw"] not in FLAWS:
         raise Unusable("fields", f"flaw: {review['flaw'][:60]!r} is not on the list")
+    if re.match(r"\W*(?:the )?wrong[ _]answer\b", review["wrong_answer"], re.IGNORECASE):
+        raise Unusable("fields", "wrong_answer: says of itself that it is wrong")
     return review

@@ -6,7 +6,9 @@ a teacher is reached is said here and done elsewhere.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ class _Teacher(_Model):
         temperature: of the first attempt and of every other.
     """
 
-    licence: str = Field(min_length=1)
+    licence: str = Field(pattern=r"^[^|`\x00-\x1f]+$")
     max_tokens: int = Field(1024, ge=1, le=131072)
     temperature: float = Field(0.7, ge=0, le=2)
 
@@ -62,7 +64,7 @@ class Endpoint(_Teacher):
     """
 
     backend: Literal["openai"]
-    model: str = Field(min_length=1)
+    model: str = Field(pattern=r"^[^|`\x00-\x1f]+$")
     base_url: str
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_]\w*$")
     concurrency: int = Field(8, ge=1, le=1024)
@@ -75,6 +77,8 @@ class Endpoint(_Teacher):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
+        if not re.fullmatch(r"[!-~]{1,2000}", url):
+            raise ValueError("expected an address in printable ASCII, without spaces")
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port or 1) < 1:
             raise ValueError("expected an address such as https://host:8000/v1")
@@ -86,9 +90,11 @@ class Endpoint(_Teacher):
     @classmethod
     def _plain(cls, extra: dict[str, Any]) -> dict[str, Any]:
         try:
-            return canonical(extra)
-        except TypeError as error:
-            raise ValueError(str(error)) from None
+            plain = canonical(extra)
+            json.dumps(plain, ensure_ascii=False).encode()
+        except (TypeError, RecursionError, UnicodeEncodeError) as error:
+            raise ValueError(f"expected plain JSON data: {error}") from None
+        return plain
 
 
 class Local(_Teacher):
@@ -145,7 +151,7 @@ class Teachers(_Model):
 
     format: Literal["ddsweep-teachers/1"] = "ddsweep-teachers/1"
     licences: tuple[str, ...] = ("MIT",)
-    teachers: dict[str, Teacher] = Field(min_length=1)
+    teachers: dict[Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")], Teacher] = Field(min_length=1)
     stages: dict[str, str]
     attempts: int = Field(3, ge=1, le=10)
     seed: int = Field(0, ge=0)

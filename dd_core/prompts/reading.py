@@ -38,7 +38,7 @@ def parse_split(text: str, split: str, source: str, places: dict[str, str] | Non
             continue
         place = f"{source}:{number}"
         try:
-            prompt = Prompt.model_validate(_completed(json.loads(line), split))
+            prompt = Prompt.model_validate(_completed(_row(line), split))
         except humaneval.NotInstalled as error:
             raise InputError(f"{source}: {error}") from None
         except InputError as error:
@@ -46,6 +46,9 @@ def parse_split(text: str, split: str, source: str, places: dict[str, str] | Non
             continue
         except json.JSONDecodeError as error:
             errors.append(f"{place}: this line is not JSON ({error.msg} at column {error.colno})")
+            continue
+        except RecursionError:
+            errors.append(f"{place}: this line is nested too deeply")
             continue
         except ValidationError as error:
             errors += [f"{place}: {_field(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
@@ -59,6 +62,33 @@ def parse_split(text: str, split: str, source: str, places: dict[str, str] | Non
     if errors:
         raise InputError(errors)
     return tuple(prompts)
+
+
+def _row(line: str) -> Any:
+    """The JSON of a line.
+
+    Raises:
+        InputError: a key stands twice in an object, a number is out of all bounds, or a text holds half a character.
+        json.JSONDecodeError, RecursionError: it is no JSON.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{', '.join(twice)}: stands twice in one object")
+        return dict(pairs)
+
+    try:
+        row = json.loads(line, object_pairs_hook=unique)
+        json.dumps(row, ensure_ascii=False).encode()
+    except json.JSONDecodeError:
+        raise
+    except UnicodeEncodeError:
+        raise InputError("a text holds half of a character (a lone surrogate)") from None
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return row
 
 
 def _completed(row: Any, split: str) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import json
+import math
 import os
 import re
 import time
@@ -18,10 +20,10 @@ from typing import Any
 import httpx2
 import tenacity
 from aiolimiter import AsyncLimiter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from dd_core.distill.teachers import Endpoint
-from dd_core.errors import CallFailed, InputError, QuotaExhausted
+from dd_core.distill.teachers import CHARS_PER_TOKEN, Endpoint
+from dd_core.errors import CallFailed, EndpointDown, InputError, QuotaExhausted
 from dd_core.records import Completion, Message
 from judges.backends.base import Backend
 
@@ -32,15 +34,27 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 300.0
 
+FLAGGED = ("moderation", "flagged", "content policy", "content_policy")
+"""Words in the body of a 403 that speak of what was sent, and not of who sent it."""
+
 OUT_OF_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "credit balance", "insufficient credit")
 """Words in the body of a 429 or 403 that say it will not pass by waiting."""
 
 SHOWN_CHARS = 200
+LOOK_EVERY_S = 0.25
 
 
 class _Said(BaseModel):
     model_config = ConfigDict(extra="ignore")
     content: str | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _joined(cls, content: Any) -> Any:
+        """Some endpoints send the text in parts."""
+        if isinstance(content, list) and all(isinstance(part, dict) and "text" in part for part in content):
+            return "".join(str(part["text"]) for part in content)
+        return content
 
 
 class _Choice(BaseModel):
@@ -51,8 +65,8 @@ class _Choice(BaseModel):
 
 class _Usage(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    prompt_tokens: int = Field(0, ge=0)
-    completion_tokens: int = Field(0, ge=0)
+    prompt_tokens: int | None = Field(None, ge=0)
+    completion_tokens: int | None = Field(None, ge=0)
 
 
 class _Reply(BaseModel):
@@ -60,7 +74,7 @@ class _Reply(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     choices: list[_Choice] = Field(min_length=1)
-    model: str = ""
+    model: str | None = None
     system_fingerprint: str | None = None
     usage: _Usage | None = None
 
@@ -135,13 +149,15 @@ class EndpointBackend(Backend):
             stop=tenacity.stop_after_attempt(settings.retries + 1),
             wait=_wait,
             before_sleep=self._count,
+            sleep=self._sleep,
             reraise=True,
         )
         try:
             async with self._places:
                 return await patient(self._once, body)
         except Passing as fault:
-            raise CallFailed(f"{settings.model}: {fault} ({settings.retries + 1} times)") from None
+            kind = EndpointDown if fault.kind == "no connection" else CallFailed
+            raise kind(f"{settings.model}: {fault} ({settings.retries + 1} times)") from None
 
     async def _once(self, body: dict[str, Any]) -> Completion:
         if self._client is None:
@@ -153,27 +169,38 @@ class EndpointBackend(Backend):
             # httpx's time-outs are for each read; a server that drips bytes would never end a call.
             async with asyncio.timeout(self._settings.timeout_s):
                 reply = await self._client.post(f"{self._settings.base_url.rstrip('/')}/chat/completions", json=body)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise Passing("no connection", self._without_key(str(error))) from None
         except (TimeoutError, httpx2.TimeoutException):
             raise Passing("timeout", f"no reply within {self._settings.timeout_s:g} s") from None
         except httpx2.RequestError as error:
             raise Passing("connection", self._without_key(str(error)) or type(error).__name__) from None
         if reply.status_code != 200:
-            self._refused(reply)
-        return _read(reply)
+            self._refused(reply.status_code, reply)
+        if (status := _status_within(reply)) is not None:
+            self._refused(status, reply)
+        return _read(reply, body)
 
-    def _refused(self, reply: httpx2.Response) -> None:
+    def _refused(self, status: int, reply: httpx2.Response) -> None:
         """Raises what a status other than 200 means."""
-        status, model = reply.status_code, self._settings.model
+        model, text = self._settings.model, reply.text.lower()
         shown = " ".join(self._without_key(reply.text)[:SHOWN_CHARS].split())
-        if status == 402 or (status in (403, 429) and any(word in reply.text.lower() for word in OUT_OF_CREDIT)):
+        if status == 402 or (status in (403, 429) and any(words in text for words in OUT_OF_CREDIT)):
             raise QuotaExhausted(f"{model}: the endpoint wants credit (HTTP {status}): {shown}")
         if status in PASSING or status >= 500:
             raise Passing(f"HTTP {status}", shown, _retry_after(reply))
-        if status in (401, 403):
+        if status == 401 or (status == 403 and not any(words in text for words in FLAGGED)):
             raise InputError(f"{model}: the endpoint refuses the key (HTTP {status}): {shown}")
         if status == 404:
             raise InputError(f"{model}: {self._settings.base_url} knows no such model or path (HTTP 404): {shown}")
         raise CallFailed(f"{model}: HTTP {status}: {shown}")
+
+    async def _sleep(self, seconds: float) -> None:
+        """Waits, and looks now and then whether there is still anything to wait for."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, LOOK_EVERY_S))
+            self._may_begin()
 
     def _without_key(self, text: str) -> str:
         """`text` as it may be told: some endpoints repeat the key."""
@@ -185,7 +212,18 @@ class EndpointBackend(Backend):
             self.retried[fault.kind] += 1
 
 
-def _read(reply: httpx2.Response) -> Completion:
+def _status_within(reply: httpx2.Response) -> int | None:
+    """The status that some endpoints put into the body of a 200; None where there is none."""
+    try:
+        within = json.loads(reply.content)
+        code = within["error"]["code"] if "choices" not in within else None
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
+def _read(reply: httpx2.Response, body: dict[str, Any]) -> Completion:
+    """The completion in a reply; tokens that the endpoint does not count are estimated from characters."""
     try:
         read = _Reply.model_validate_json(reply.content)
     except ValidationError as error:
@@ -194,13 +232,16 @@ def _read(reply: httpx2.Response) -> Completion:
         where = ".".join(map(str, first["loc"]))
         raise Passing(kind, f"{where + ': ' if where else ''}{first['msg']}") from None
     choice, usage = read.choices[0], read.usage or _Usage()
+    text = choice.message.content or ""
+    asked = sum(len(message["content"]) for message in body["messages"])
+    n_prompt, n_reply = usage.prompt_tokens, usage.completion_tokens
     return Completion(
-        text=choice.message.content or "",
+        text=text,
         finish_reason=choice.finish_reason or "stop",
-        model=read.model,
+        model=read.model or body["model"],
         system_fingerprint=read.system_fingerprint,
-        n_prompt_tokens=usage.prompt_tokens,
-        n_completion_tokens=usage.completion_tokens,
+        n_prompt_tokens=math.ceil(asked / CHARS_PER_TOKEN) if n_prompt is None else n_prompt,
+        n_completion_tokens=math.ceil(len(text) / CHARS_PER_TOKEN) if n_reply is None else n_reply,
     )
 
 

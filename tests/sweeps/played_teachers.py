@@ -62,6 +62,7 @@ class Played:
         lost: words of prompts whose deliberate review never comes, whatever is asked.
         faulty: whether most calls fail once before they succeed.
         credit: calls after which the endpoint wants money; None for never.
+        hopeless: words of prompts that every call about ends in a 500.
         verdict: what the verifier says of any two answers; "" for what is right.
     """
 
@@ -72,9 +73,11 @@ class Played:
         lost: Sequence[str] = (),
         credit: int | None = None,
         verdict: str = "",
+        hopeless: Sequence[str] = (),
     ) -> None:
         self._prompts = {question(prompt): prompt for prompt in load_domain(domain)["train"]}
         self._faulty, self._lost, self.credit, self._verdict = faulty, lost, credit, verdict
+        self._hopeless = hopeless
         self._good = {pair.good for pair in known_pairs(domain)}
         self._seen: Counter[tuple[str, str]] = Counter()
         self.n_calls = 0
@@ -87,6 +90,8 @@ class Played:
         stage, prompt = stage_of(body), self.prompt_of(body)
         if stage == "deliberate" and prompt.prompt in self._lost:
             return said("I'm sorry, but I can't help with that request.")
+        if prompt.prompt in self._hopeless:
+            return error(500, "always")
         key = (stage, prompt.prompt)
         self._seen[key] += 1
         name = list(FIRST)[int(sha256(repr(key).encode()), 16) % (len(FIRST) + 5) % len(FIRST)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dd_core.distill.data import load_data
-from dd_core.errors import DataRefused, InputError, QuotaExhausted
+from dd_core.errors import CallFailed, DataRefused, InputError, QuotaExhausted
 from dd_core.prompts import choose
 from judges.backends import endpoint
 from judges.pairs import known_pairs
@@ -160,9 +160,28 @@ def test_no_call_is_begun_when_the_budget_is_spent(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_is_not_there_is_named_after_few_calls(tmp_path: Path) -> None:
     config = configuration(tmp_path, "http://127.0.0.1:1/v1")
-    with pytest.raises(InputError, match=r"teachers.kimi: the last 8 calls had no reply; kimi: connection"):
+    with pytest.raises(InputError, match=r"teachers.kimi: nobody answers; kimi: no connection"):
         distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 40)
     assert not (tmp_path / "rows").exists()
+
+
+def test_an_endpoint_that_is_gone_takes_no_finished_rows_with_it(tmp_path: Path) -> None:
+    out, server = play(tmp_path, Played("facts"))
+    before = files(out)
+    with pytest.raises((InputError, CallFailed), match="no connection"):
+        distill("facts", tmp_path / "teachers.yaml", out, str(tmp_path / "other"), 2)
+    assert files(out) == before
+
+
+def test_prompts_that_never_have_a_reply_do_not_keep_a_run_from_being_resumed(tmp_path: Path) -> None:
+    hopeless = [prompt.prompt for prompt in choose("facts", "train", 40, 0)[:10]]
+    played = Played("facts", hopeless=hopeless)
+    with ChatServer(played).running() as server:
+        config = configuration(tmp_path, server.url)
+        for name in ("one", "two"):
+            distill("facts", config, tmp_path / name, str(tmp_path / "store"), 40)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert card(tmp_path / "one")["set_aside"]["eager"] == {"no reply": 10}
 
 
 def test_a_prompt_that_gives_orders_stays_data(tmp_path: Path) -> None:

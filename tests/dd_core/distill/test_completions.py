@@ -33,6 +33,7 @@ def object_fault(text: str) -> str:
         ("  Paris.\n", "Paris."),
         ("<think>Is it Lyon?\nNo.</think>\n\nParis.", "Paris."),
         ("<thinking>Lyon?</thinking>Paris.", "Paris."),
+        ("◁think▷Lyon?◁/think▷Paris.", "Paris."),
         ("Is it Lyon? No.</think>\nParis.", "Paris."),
         ("Paris.\0", "Paris."),
         ("<THINK>Lyon?</THINK> Paris. <think>Sure?</think>", "Paris."),
@@ -51,6 +52,20 @@ def test_a_reply_without_a_word_is_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ["<think>Paris, I think.</think>", "<think>The capital of France is"])
 def test_a_reply_that_only_thinks_says_so(text: str) -> None:
     assert fault(text) == "thinking only"
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "tool_calls"])
+def test_a_reply_that_did_not_end_by_itself_is_cut(reason: str) -> None:
+    assert fault("The capital of France is Paris.", reason) == "cut"
+
+
+def test_a_reply_of_a_book_s_length_is_no_answer() -> None:
+    assert fault("Paris is the capital of France. " * 1000) == "too long"
+
+
+def test_many_marks_of_thinking_are_read_once_each() -> None:
+    assert fault("<think>" * 200_000) == "thinking only"
+    assert read_text(Completion(text="<think>a</think>" * 50_000 + "Paris.")) == "Paris."
 
 
 def test_a_reply_that_ran_into_its_limit_is_cut() -> None:
@@ -99,6 +114,8 @@ def test_an_answer_that_defers_is_no_refusal(text: str) -> None:
         "Die Hauptstadt von Frankreich ist Paris, und das weiß eigentlich jedes Kind in der Schule.",
         "La capitale de la France est Paris, une ville traversée par la Seine depuis toujours.",
         "法国的首都是巴黎，这座城市位于塞纳河畔，人口超过两百万。",
+        "Η πρωτεύουσα της Γαλλίας είναι το Παρίσι, Paris.",
+        "The capital of France is Paris. " * 7 + "Die Stadt liegt an der Seine und ist sehr groß und auch sehr alt.",
     ],
 )
 def test_another_language_is_named(text: str) -> None:
@@ -129,7 +146,8 @@ def test_an_object_is_read_bare_and_in_a_fence(form: str) -> None:
         ("[1, 2]", "json"),
         ("null", "json"),
         ("Here it is: " + json.dumps(REVIEW), "json"),
-        ("[" * 100_000 + "1", "json"),
+        ("[" * 15_000 + "1", "json"),
+        ("[" * 100_000 + "1", "too long"),
         (json.dumps({**REVIEW, "flaw": 3}), "fields"),
         (json.dumps({**REVIEW, "wrong_answer": ""}), "fields"),
         (json.dumps({**REVIEW, "problems": []}), "fields"),
@@ -137,6 +155,13 @@ def test_an_object_is_read_bare_and_in_a_fence(form: str) -> None:
         (json.dumps({"problems": ["none"]}), "fields"),
         ("I'm sorry, but I can't help with that.", "refusal"),
         ("", "nothing"),
+        ('{"n": ' + "9" * 5000 + "}", "json"),
+        (json.dumps({**REVIEW, "wrong_answer": "  \n "}), "fields"),
+        (json.dumps({**REVIEW, "wrong_answer": "..."}), "fields"),
+        (json.dumps({**REVIEW, "wrong_answer": "Lyon \ud800"}), "json"),
+        (json.dumps({**REVIEW, "wrong_answer": "I'm sorry, but I can't help with that."}), "refusal"),
+        (json.dumps({**REVIEW, "wrong_answer": "<html>Lyon</html>"}), "html"),
+        (json.dumps({**REVIEW, "problems": ["Das ist eine lange Antwort, die niemand lesen kann."]}), "language"),
     ],
 )
 def test_what_is_not_the_object_asked_for_is_named(text: str, name: str) -> None:

@@ -67,6 +67,7 @@ TURNS = [{"role": "user", "content": "What is 2 plus 2?"}, {"role": "assistant",
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"prompt": " … "}, "prompt: holds no word"),
         ({"claims": []}, "claims: a prompt has gold claims or a program's tests"),
         ({"program": PROGRAM}, "claims: a prompt has gold claims or a program's tests"),
         ({"reference": ""}, "reference: say why the claims are true"),
@@ -97,6 +98,20 @@ def test_the_turns_before_a_prompt_are_part_of_what_names_it() -> None:
 def test_a_split_may_be_left_to_the_file() -> None:
     row = {name: value for name, value in ROW.items() if name != "split"}
     assert parse_split(text(row), "eval", "x")[0].split == "eval"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"prompt": "a", "prompt": "b"}', "prompt: stands twice in one object"),
+        ('{"prompt": "\\ud800"}', "half of a character"),
+        ('{"prompt": ' + "9" * 5000 + "}", "digits"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_that_cannot_be_meant_is_named(line: str, words: str) -> None:
+    (finding,) = findings(line)
+    assert finding.startswith("facts/train.jsonl:1: ") and words in finding
 
 
 @pytest.mark.parametrize("value", [[1], "word", 3, None])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dd_core.distill.teachers import Endpoint
-from dd_core.errors import CallFailed, InputError, QuotaExhausted
+from dd_core.errors import CallFailed, EndpointDown, InputError, QuotaExhausted
 from dd_core.records import Completion, Message
 from judges.backends import endpoint as module
 from judges.backends import open_backend
@@ -74,6 +74,7 @@ def test_a_reply_keeps_its_words_its_model_and_its_tokens() -> None:
         (HALF, "no completion"),
         (NO_CHOICE, "no completion"),
         (Reply(b"[]"), "no completion"),
+        (Reply(b'{"error": {"code": 503, "message": "busy"}}'), "HTTP 503"),
         (Reply(b'{"choices": [{"message": {"content": 7}}]}'), "no completion"),
         (Reply(b""), "no completion"),
         (RESET, "connection"),
@@ -101,7 +102,13 @@ def test_an_empty_text_is_a_reply_and_not_a_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [error(402, "insufficient credits"), error(429, "insufficient_quota"), error(403, "Insufficient credit")]
+    "fault",
+    [
+        Reply(b'{"error": {"code": 402, "message": "credits"}}'),
+        error(402, "insufficient credits"),
+        error(429, "insufficient_quota"),
+        error(403, "Insufficient credit"),
+    ],
 )
 def test_a_call_for_money_ends_everything_at_once(fault: Reply) -> None:
     with always(fault).running() as server:
@@ -118,6 +125,52 @@ def test_a_wrong_key_or_model_is_the_users_to_mend(status: int, words: str) -> N
         with pytest.raises(InputError, match=words):
             ask(server)
         assert len(server.seen) == 1
+
+
+def test_a_prompt_that_is_flagged_fails_alone() -> None:
+    with always(error(403, "input was flagged by moderation")).running() as server:
+        with pytest.raises(CallFailed, match="flagged"):
+            ask(server)
+        assert len(server.seen) == 1
+
+
+def test_an_address_where_nobody_answers_is_told_apart() -> None:
+    with always(said("Yes.")).running() as server:
+        gone = settings(server, retries=1)
+
+    async def call() -> None:
+        async with open_backend(gone) as backend:
+            await backend.complete(HELLO, 0)
+
+    with pytest.raises(EndpointDown, match="no connection"):
+        asyncio.run(call())
+
+
+def test_text_in_parts_is_joined_and_what_is_not_counted_is_estimated() -> None:
+    parts = [{"type": "text", "text": "Par"}, {"type": "text", "text": "is."}]
+    whole = {"model": None, "choices": [{"message": {"content": parts}, "finish_reason": None}], "usage": None}
+    with always(Reply(json.dumps(whole).encode())).running() as server:
+        (reply,), _ = ask(server)
+    assert (reply.text, reply.model, reply.finish_reason) == ("Paris.", "played", "stop")
+    assert (reply.n_prompt_tokens, reply.n_completion_tokens) == (3, 2)
+
+
+def test_nobody_waits_for_a_call_that_may_not_be_made_any_more() -> None:
+    stopped: list[bool] = []
+
+    def may_begin() -> None:
+        if stopped:
+            raise QuotaExhausted("spent")
+
+    async def call(server: ChatServer) -> None:
+        async with open_backend(settings(server), 0, may_begin) as backend:
+            waiting = asyncio.create_task(backend.complete(HELLO, 0))
+            await asyncio.sleep(0.3)
+            stopped.append(True)
+            await waiting
+
+    with always(error(429, retry_after="200")).running() as server, pytest.raises(QuotaExhausted):
+        asyncio.run(asyncio.wait_for(call(server), 20))
 
 
 @pytest.mark.parametrize("status", [301, 400, 413, 422])
