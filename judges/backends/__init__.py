@@ -11,7 +11,7 @@ from judges.backends.base import Backend
 def open_backend(
     settings: Endpoint | Local | Recorded, seed: int = 0, may_begin: Callable[[], None] = lambda: None
 ) -> Backend:
-    """The backend that `settings` describe; nothing is sent or loaded before its first call.
+    """The backend that `settings` describe; nothing is sent or loaded before it is entered.
 
     Args:
         seed: the first seed that calls will have.

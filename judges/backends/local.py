@@ -36,7 +36,7 @@ class _Waiting:
 
 
 class LocalBackend(Backend):
-    """Answers with a model held in this process; it is loaded at the first call."""
+    """Answers with a model held in this process; it is prepared when opened, and loaded at the first call."""
 
     def __init__(self, settings: Local, may_begin: Callable[[], None] = lambda: None) -> None:
         super().__init__(may_begin)
@@ -56,6 +56,13 @@ class LocalBackend(Backend):
             "temperature": settings.temperature,
             "max_tokens": settings.max_tokens,
         }
+
+    async def __aenter__(self) -> LocalBackend:
+        from dd_core.subjects.loading import prepare
+
+        # Once for a user, 30 s; nothing can be said of a subject's identity before.
+        await asyncio.to_thread(prepare, self._settings.model)
+        return self
 
     async def __aexit__(self, *exc: object) -> None:
         self._stop.set()
@@ -116,9 +123,7 @@ class LocalBackend(Backend):
     def _loaded(self) -> Engine:
         if self._engine is None:
             from dd_core.subjects.engine import Engine
-            from dd_core.subjects.loading import prepare
 
-            prepare(self._settings.model)
             self._engine = Engine(self._settings.model, self._settings.threads, self._settings.device)
         return self._engine
 
