@@ -98,7 +98,7 @@ class LocalBackend(Backend):
             except InputError:  # a call is longer than the model's context: it fails, and the others do not
                 for one in batch:
                     await self._answer_alone(one)
-            except Exception as error:
+            except Exception as error:  # whoever waits for the batch must learn of it
                 for one in batch:
                     one.future.set_exception(error)
 
@@ -113,7 +113,7 @@ class LocalBackend(Backend):
             await self._answer([one])
         except InputError as error:
             one.future.set_exception(CallFailed(str(error)))
-        except Exception as error:
+        except Exception as error:  # as above, for one call
             one.future.set_exception(error)
 
     @property
