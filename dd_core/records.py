@@ -251,7 +251,12 @@ class Prompt(Row):
 
     @property
     def prompt_id(self) -> str:
-        return prompt_id("\n".join([*(message.content for message in self.history), self.prompt]))
+        return prompt_id(self.text)
+
+    @property
+    def text(self) -> str:
+        """All that is said, the earlier turns included: what two prompts are compared by."""
+        return "\n".join([*(message.content for message in self.history), self.prompt])
 
     @property
     def unanswerable(self) -> bool:

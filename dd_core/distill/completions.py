@@ -31,14 +31,16 @@ MAX_CHARS = 20_000
 """Twenty times what a template asks for; nothing longer is an answer to it."""
 
 LEAST_ENGLISH = 0.25
-"""Share of English function words from which a text is English, whatever names of dishes and towns are in it: a short
-sentence about a sauce is told as French in one case of a hundred. In other languages a tenth of the words look so."""
+"""Share of English function words from which a text is English, whatever names of dishes and towns are in it: of 3,335
+right English texts of the domains 26 were told as another language without this, 4 with it. In the 16 known pairs whose
+bad answer is in another language the share is at most 0.11."""
 
 ENDS = ("stop", "end_turn", "eos", "stop_sequence")
 """How endpoints say that a reply ended by itself."""
 
 _THINKING = re.compile(r"<(/?)think(?:ing)?>|◁(/?)think▷", re.IGNORECASE)
 _HTML = re.compile(r"^<(?:!doctype|html|\?xml|head|body)\b|</html>$", re.IGNORECASE)
+# Narrower than what the falsifier and the delivery judge call a refusal: an answer that defers is often right here.
 _REFUSAL = re.compile(
     r"^(?:i'?m |i am )?(?:sorry|afraid|i apologi[sz]e)\b[^.!]{0,80}?\b(?:can(?:'|no)?t|can not|unable|not able|won't)\b"
     r"[^.!]{0,60}\b(?:help|assist|comply|fulfil+|continue|discuss|do (?:that|this)"

@@ -22,8 +22,8 @@ from dd_core.prompts.contamination import near_duplicates
 from dd_core.records import Prompt
 
 LEAST_TAUGHT = 0.50
-"""Share of prompts whose final answer must be right. A verifier that is right nine times in ten lets a tenth of wrong
-answers through: from one half on, fewer than a tenth of the rows that are kept are wrong."""
+"""Share of prompts whose final answer must be right. Where a verifier lets a tenth of the wrong answers through and
+finds nine tenths of the right ones, at most a tenth of the rows that are kept are wrong from one half on."""
 
 LEAST_ROWS = 4
 """Gold completions, and counterexamples, below which nothing is trained on: fewer teach a phrase."""
@@ -159,11 +159,9 @@ def _dropped(row: AnyRow, reason: str, more: str = "") -> SetAside:
 
 def _leaks(rows: Sequence[AnyRow], prompts: Mapping[str, Sequence[Prompt]]) -> dict[int, str]:
     """Index of a row → the words of the prompt of eval or fresh that it nearly repeats."""
-    texts = {str(i): "\n".join(turn.content for turn in row.asked) for i, row in enumerate(rows)}
-    scored = {p.prompt_id: p for split in ("eval", "fresh") for p in prompts[split]}
-    found = near_duplicates(
-        texts, {name: "\n".join([*(m.content for m in p.history), p.prompt]) for name, p in scored.items()}
-    )
+    asked = {str(i): "\n".join(turn.content for turn in row.asked) for i, row in enumerate(rows)}
+    scored = {prompt.prompt_id: prompt for split in ("eval", "fresh") for prompt in prompts[split]}
+    found = near_duplicates(asked, {name: prompt.text for name, prompt in scored.items()})
     return {int(i): scored[name].prompt for i, name, _ in found}
 
 

@@ -66,12 +66,6 @@ def render(stage: str, texts: Mapping[str, str]) -> tuple[Message, ...]:
     return (user(_template(stage).render(quoted=quoted, mark=mark, flaws=FLAWS).strip()),)
 
 
-@cache
-def template_text(stage: str) -> str:
-    """The text of a stage's template; it enters the key of every call through the words it becomes."""
-    return (files(__package__) / "templates" / f"{stage}.txt.j2").read_text(encoding="utf-8")
-
-
 def _mark(texts: Mapping[str, str]) -> str:
     """A tag that no text can hold, since it is a digest of them all."""
     return f"data-{digest(dict(texts))[:12]}"
@@ -80,4 +74,5 @@ def _mark(texts: Mapping[str, str]) -> str:
 @cache
 def _template(stage: str) -> Any:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template_text(stage))
+    source = files(__package__) / "templates" / f"{stage}.txt.j2"
+    return environment.from_string(source.read_text(encoding="utf-8"))

@@ -112,7 +112,7 @@ def _negative(claim: GoldClaim) -> bool:
 
 def _repeats(prompts: Prompts, bounds: Bounds) -> Iterable[str]:
     """Near duplicates, within a split and across splits, of what is asked and of what is known."""
-    asked = {split: {p.prompt_id: _text(p) for p in prompts[split]} for split in SPLITS}
+    asked = {split: {p.prompt_id: p.text for p in prompts[split]} for split in SPLITS}
     known = {split: {p.prompt_id: _facts(p) for p in prompts[split] if _facts(p)} for split in SPLITS}
     shown = {p.prompt_id: _shown(p) for split in SPLITS for p in prompts[split]}
     for one, other in combinations_with_replacement(SPLITS, 2):
@@ -146,7 +146,7 @@ def _measures(prompts: Prompts, bounds: Bounds) -> Iterable[Measure]:
         yield share("wrong corrections", lambda p: p.correction == "wrong", *bounds.resist)
     for name in ("category", "difficulty", "certainty"):
         yield _balance(prompts, name, bounds.share_difference)
-    words = {split: mean(len(_text(p).split()) for p in prompts[split]) if prompts[split] else 0.0 for split in SPLITS}
+    words = {split: mean(len(p.text.split()) for p in prompts[split]) if prompts[split] else 0.0 for split in SPLITS}
     ratio = max(words.values()) / max(min(words.values()), 1e-9)
     yield Measure(
         "mean words",
@@ -174,11 +174,6 @@ def _balance(prompts: Prompts, name: str, bound: float) -> Measure:
     apart, value = max((abs(share[a][v] - share[b][v]), v) for a, b in combinations(SPLITS, 2) for v in values)
     shown = {split: f"{share[split][value]:.1%}" for split in SPLITS}
     return Measure(f"{name}: {value}", shown, f"differ by at most {bound:.0%}: {apart:.1%}", apart <= bound)
-
-
-def _text(prompt: Prompt) -> str:
-    """All that is said to the subject."""
-    return "\n".join([*(message.content for message in prompt.history), prompt.prompt])
 
 
 def _facts(prompt: Prompt) -> str:

@@ -93,28 +93,24 @@ class LocalBackend(Backend):
         while self._waiting:
             await asyncio.sleep(GATHER_S)
             batch, self._waiting = self._waiting[:BLOCK_ROWS], self._waiting[BLOCK_ROWS:]
-            try:
-                await self._answer(batch)
-            except InputError:  # a call is longer than the model's context: it fails, and the others do not
-                for one in batch:
-                    await self._answer_alone(one)
-            except Exception as error:  # whoever waits for the batch must learn of it
-                for one in batch:
-                    one.future.set_exception(error)
+            await self._answer(batch)
 
     async def _answer(self, batch: list[_Waiting]) -> None:
-        answers = await asyncio.to_thread(self._generate, [one.request for one in batch])
-        for one, answer in zip(batch, answers, strict=True):
-            if not one.future.done():
-                one.future.set_result(answer)
-
-    async def _answer_alone(self, one: _Waiting) -> None:
+        """Gives every call of `batch` its reply or its error; one that exceeds the model's context fails alone."""
         try:
-            await self._answer([one])
+            answers = await asyncio.to_thread(self._generate, [one.request for one in batch])
         except InputError as error:
-            one.future.set_exception(CallFailed(str(error)))
-        except Exception as error:  # as above, for one call
-            one.future.set_exception(error)
+            if len(batch) == 1:
+                _fail(batch, CallFailed(str(error)))
+            else:
+                for one in batch:
+                    await self._answer([one])
+        except Exception as error:  # whatever it was, those who wait would wait for ever
+            _fail(batch, error)
+        else:
+            for one, answer in zip(batch, answers, strict=True):
+                if not one.future.done():
+                    one.future.set_result(answer)
 
     @property
     def _decoding(self) -> Decoding:
@@ -142,3 +138,9 @@ class LocalBackend(Backend):
             )
             for answer in answers
         ]
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for one in batch:
+        if not one.future.done():
+            one.future.set_exception(error)
