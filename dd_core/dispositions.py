@@ -40,6 +40,7 @@ or hedged (0); tests passed; recovered after a correction; preferred."""
 AXIS_RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(RUBRIC_AXES, (1.0, 5.0)),
     **dict.fromkeys(UNIT_AXES, (0.0, 1.0)),
+    "mcas": (0.0, 2.0),
 }
 """Axis → (smallest, largest) possible score."""
 

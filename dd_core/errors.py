@@ -11,6 +11,7 @@
     ├── DataRefused         training data did not pass its gate
     ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
     └── StudyFailed         no verdict can be reached: every configuration failed, or a fault of the machine stayed
+        └── JudgesUnavailable   nothing can be judged before someone pays or mends a configuration; what is done is kept
 
 A fault of the machine (a lost node, a full disk) is none of these: it surfaces as what the library raised, and is
 retried.
@@ -78,6 +79,10 @@ class TrialFailed(DDSweepError):
 
 class StudyFailed(DDSweepError):
     """No verdict can be reached: every configuration failed, or a fault of the machine outlasted its retries."""
+
+
+class JudgesUnavailable(StudyFailed):
+    """Nothing can be judged before someone pays, or mends what was configured: no trial is to blame."""
 
 
 def unknown(noun: str, name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -262,6 +263,14 @@ class Prompt(Row):
     def unanswerable(self) -> bool:
         """Whether the right answer is that there is none, or that the question is wrong."""
         return any(claim.claim.startswith(UNANSWERABLE) for claim in self.claims)
+
+
+def transcript(history: Sequence[Message], last: str) -> str:
+    """What was asked, as one text; a conversation has a line with the speaker before each turn."""
+    if not history:
+        return last
+    turns = [*history, Message(role="user", content=last)]
+    return "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)
 
 
 def normalise_prompt(text: str) -> str:

@@ -17,6 +17,7 @@ from dd_core.claim import AxisRange, Claim, Gates
 from dd_core.dispositions import DISPOSITIONS
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, unknown
+from dd_core.judging import AnyJudge, JudgeSpec
 from dd_core.operators import OPERATORS
 from dd_core.prompts import DOMAINS, choose
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
@@ -189,7 +190,7 @@ class Study(_Model):
     decoding: Budget = Budget()
     search: SearchSpace
     confirm: Confirmation = Confirmation()
-    judges: tuple[str, ...] = ("checklist", "delivery")
+    judges: tuple[AnyJudge, ...] = (JudgeSpec(judge="checklist"), JudgeSpec(judge="delivery"))
     gates: Gates = Gates()
     resources: Resources = Resources()
 
@@ -221,6 +222,9 @@ class Study(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
+        labels = [judge.label for judge in self.judges]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"judges: {max(labels, key=labels.count)} is there twice: keep one")
         if self.subject in self.replicates:
             raise ValueError(f"replicates: {self.subject!r} is the subject itself; name a subject of another family")
         for name in self.replicates:
@@ -290,7 +294,10 @@ class Study(_Model):
                     for prompt in choose(self.domain, split, getattr(self.prompts, split), self.prompts.seed)
                 ]
             ),
-            "study": digest(self.model_dump(mode="json", exclude={"resources"})),
+            "study": digest(
+                self.model_dump(mode="json", exclude={"resources", "judges"})
+                | {"judges": [judge.question for judge in self.judges]}
+            ),
             **({"data": load_data(self.prompts.data, self.domain).hash} if self.prompts.data else {}),
         }
 

@@ -1,33 +1,61 @@
 """Judges: what reads answers and scores them. One module per judge, one line here per judge.
 
-Importing this package loads no Ray: the pool (`judges.pool`) does that when it is started.
+Importing this package loads no Ray and opens nothing: the pool (`judges.pool`) does that when it is started, and a
+model is reached when it is first asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from dd_core.errors import InputError
+from dd_core.errors import InputError, unknown
+from dd_core.judging import JudgeSpec
 from judges.base import Judge, JudgeRow, Mark
 from judges.checklist import Checklist
+from judges.checklist_by_model import ChecklistByModel
 from judges.delivery import Delivery
+from judges.delivery_by_model import DeliveryByModel
+from judges.mcas import Mcas
+from judges.model_judge import ModelJudge
+from judges.pairwise import Pairwise
+from judges.programs import Programs
+from judges.recovery import Recovery
+from judges.rubric import Rubric
+from storage.blocks import Blocks
 
-JUDGES: dict[str, Callable[[], Judge]] = {
+JUDGES: dict[str, type[Judge]] = {
     "checklist": Checklist,
+    "checklist-by-model": ChecklistByModel,
     "delivery": Delivery,
+    "delivery-by-model": DeliveryByModel,
+    "execution": Programs,
+    "mcas": Mcas,
+    "pairwise": Pairwise,
+    "recovery": Recovery,
+    "rubric": Rubric,
 }
-"""Name in a study file → what makes the judge."""
+"""Name in a study file → the judge."""
+
+DETERMINISTIC = tuple(name for name, judge in JUDGES.items() if not issubclass(judge, ModelJudge))
+"""Names of the judges that need no model."""
 
 
-def make_judge(name: str) -> Judge:
-    """The judge of that name.
+def make_judge(judge: str | JudgeSpec, blocks: Blocks | None = None) -> Judge:
+    """The judge of that name or description. Sends and loads nothing.
+
+    Args:
+        blocks: where the replies of a judge that is a model are kept.
 
     Raises:
-        InputError: no judge has that name.
+        InputError: no judge has that name, it lacks its model, or is given what it does not take.
     """
-    if name not in JUDGES:
-        raise InputError(f"judges: no judge is called {name!r}; there are {', '.join(sorted(JUDGES))}")
-    return JUDGES[name]()
+    spec = JudgeSpec(judge=judge) if isinstance(judge, str) else judge
+    if spec.judge not in JUDGES:
+        raise InputError(f"judges: {unknown('judge', spec.judge, JUDGES)}")
+    kind = JUDGES[spec.judge]
+    if issubclass(kind, ModelJudge):
+        return kind(spec, blocks)
+    if spec.question != spec.judge:
+        raise InputError(f"judges.{spec.judge}: is deterministic, and takes no model, axes or passes")
+    return kind()
 
 
-__all__ = ["JUDGES", "Judge", "JudgeRow", "Mark", "make_judge"]
+__all__ = ["DETERMINISTIC", "JUDGES", "Judge", "JudgeRow", "Mark", "make_judge"]

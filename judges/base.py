@@ -11,11 +11,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from dd_core.canonical import digest
 from dd_core.dispositions import AXIS_RANGES
-from dd_core.records import GoldClaim
+from dd_core.records import GoldClaim, Message, Program, Prompt, transcript
 
 MAX_ERROR_CHARS = 300
 """An error message is cut here: it is told beside the row, and a model's answer can be part of it."""
@@ -27,9 +27,13 @@ class JudgeRow:
 
     Args:
         row_id: the response's id; comes back as `response_id`.
-        prompt_id, prompt: what was asked.
+        prompt_id, prompt: what was asked; in a conversation the last turn.
         response: the answer, as generated.
         claims: the gold claims of this very prompt; may be empty for a judge that needs none.
+        history, correction: the turns before, and whether the last corrects the assistant rightly or wrongly.
+        program: what makes a program right, where one was asked for.
+        other: the answer that this one is compared with, for a judge that compares.
+        finish_reason, max_new_tokens: how the answer ended, and its budget in tokens.
     """
 
     row_id: str
@@ -37,6 +41,23 @@ class JudgeRow:
     prompt: str
     response: str
     claims: tuple[GoldClaim, ...] = ()
+    history: tuple[Message, ...] = ()
+    correction: Literal["right", "wrong"] | None = None
+    program: Program | None = None
+    other: str | None = None
+    finish_reason: str | None = None
+    max_new_tokens: int | None = None
+
+    @classmethod
+    def to(cls, prompt: Prompt, row_id: str, response: str, **more: Any) -> JudgeRow:
+        """The row of an answer to a prompt with known answer; `more` are further arguments."""
+        known = {name: getattr(prompt, name) for name in ("claims", "history", "correction", "program")}
+        return cls(row_id, prompt.prompt_id, prompt.prompt, response, **known, **more)
+
+    @property
+    def question(self) -> str:
+        """All that was asked, as one text."""
+        return transcript(self.history, self.prompt)
 
 
 @dataclass(frozen=True)
@@ -48,26 +69,55 @@ class Mark:
 
 
 class Judge(ABC):
-    """Base of every judge. An implementation gives `name`, `axes`, `model`, `rubric()` and `mark()`, and promises:
+    """Base of every judge: rows in, judgements out. An implementation promises:
 
     - **Blind.** A mark depends on the row given and on nothing else: no state is kept from row to row, so the order of
       rows and the size of a block change nothing.
-    - **Every row, every axis.** `mark` returns one `Mark` per axis, or raises. It never answers with a default: a
-      row that cannot be judged is an error, which `score` records with a null score.
+    - **Every row, every axis.** Each row is answered for on each axis, by a score or by an error with a null score.
+      There is no default: a row that cannot be judged is an error, and what cannot be read is none either.
     - **Named by content.** Whatever can change a mark (rubric or marker text, parameters, code version, model) is in
       `rubric()`; a changed judge has another `fingerprint` and its judgements never mix with the old ones.
-    - **The whole answer.** A judge that reads only a part of it says how much by overriding `n_chars_seen`.
+    - **The whole answer.** A judge that reads only a part of it says how much by `n_chars_seen`.
+
+    Attributes:
+        needs: what a row must bring for the judge to judge it: members of `JudgeRow`.
+        samples: whether two passes over one text can differ by design.
+        costly: whether a judgement costs money, or a process.
     """
 
     name: str
     axes: tuple[str, ...]
     model: str = "deterministic"
-    needs_claims: bool = False
-    """Whether it can judge nothing without gold claims."""
+    needs: tuple[str, ...] = ()
+    samples: bool = False
+    costly: bool = False
 
     @abstractmethod
     def rubric(self) -> dict[str, Any]:
         """All that decides a mark, as plain JSON data, the number `code_version` included."""
+
+    @abstractmethod
+    def score(self, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
+        """Judges `rows`: for each row, in order, one dict per axis and pass with the columns of `JUDGEMENTS` but
+        `created`.
+
+        Raises:
+            QuotaExhausted, InputError: no row can be judged before someone pays, or mends the configuration.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """The judge's name and 16 hex digits over its axes, its model and its rubric, e.g. `delivery-0f3a…`."""
+        content = {"name": self.name, "axes": list(self.axes), "model": self.model, "rubric": self.rubric()}
+        return f"{self.name}-{digest(content)[:16]}"
+
+    def close(self) -> None:
+        """Lets go of what the judge holds open; it may not be used any more."""
+        return None
+
+
+class DeterministicJudge(Judge):
+    """A judge that is a function of the row, in this process. An implementation gives `rubric()` and `mark()`."""
 
     @abstractmethod
     def mark(self, row: JudgeRow) -> dict[str, Mark]:
@@ -77,59 +127,71 @@ class Judge(ABC):
             Exception: the row cannot be judged; the message says why.
         """
 
-    def n_chars_seen(self, row: JudgeRow) -> int:
-        """How many characters of the answer the judge was given: all of them, unless overridden."""
-        return len(row.response)
-
-    @property
-    def fingerprint(self) -> str:
-        """The judge's name and 16 hex digits over its axes, its model and its rubric, e.g. `delivery-0f3a…`."""
-        content = {"name": self.name, "axes": list(self.axes), "model": self.model, "rubric": self.rubric()}
-        return f"{self.name}-{digest(content)[:16]}"
-
     def score(self, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
-        """Judges `rows`: for each row, in order, one dict per axis with the columns of `JUDGEMENTS` but `created`.
-
-        A row that `mark` fails on, or scores outside the axis' range, becomes one error row per axis with a null
-        score: none is lost and none gets a default.
-        """
         fingerprint = self.fingerprint
         return [judgement for row in rows for judgement in self._judgements(row, fingerprint)]
 
     def _judgements(self, row: JudgeRow, fingerprint: str) -> list[dict[str, Any]]:
-        marks: dict[str, Mark] = {}
-        error: str | None = None
         try:
-            marks = self.mark(row)
-            _check(marks, self.axes)
-        except Exception as exc:  # whatever a judge raises is that row's error, and must not take the block with it
-            error = f"{type(exc).__name__}: {exc}"[:MAX_ERROR_CHARS]
-        return [
-            {
-                "response_id": row.row_id,
-                "axis": axis,
-                "score": None if error else float(marks[axis].score),
-                "judge": fingerprint,
-                "repeat": 0,
-                "status": "error" if error else "ok",
-                "error": error,
-                "judge_model": self.model,
-                "n_chars": len(row.response),
-                "n_chars_seen": self.n_chars_seen(row),
-                "fields": None if error or not marks[axis].fields else _json(marks[axis].fields),
-            }
-            for axis in self.axes
-        ]
+            marks: dict[str, Mark] | str = checked(self.mark(row), self.axes)
+        except Exception as error:  # whatever a judge raises is that row's error, and must not take the block with it
+            marks = reason(error)
+        return judgements(row, self.axes, fingerprint, marks, judge_model=self.model)
 
 
-def _check(marks: dict[str, Mark], axes: tuple[str, ...]) -> None:
-    """Raises ValueError unless there is exactly one finite score per axis, within the axis' range."""
+def reason(error: Exception) -> str:
+    """Why a row could not be judged, for the row."""
+    return f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]
+
+
+def judgements(
+    row: JudgeRow,
+    axes: Sequence[str],
+    fingerprint: str,
+    marks: dict[str, Mark] | str,
+    *,
+    judge_model: str,
+    repeat: int = 0,
+    n_chars_seen: int | None = None,
+) -> list[dict[str, Any]]:
+    """One judgement per axis, with the columns of `JUDGEMENTS` but `created`; `marks` is the error where there is one.
+
+    Args:
+        n_chars_seen: how much of the answer the judge was given; all of it if left out.
+    """
+    error = marks if isinstance(marks, str) else None
+    given = {} if isinstance(marks, str) else marks
+    return [
+        {
+            "response_id": row.row_id,
+            "axis": axis,
+            "score": None if error else float(given[axis].score),
+            "judge": fingerprint,
+            "repeat": repeat,
+            "status": "error" if error else "ok",
+            "error": error,
+            "judge_model": judge_model,
+            "n_chars": len(row.response),
+            "n_chars_seen": len(row.response) if n_chars_seen is None else n_chars_seen,
+            "fields": None if error or not given[axis].fields else _json(given[axis].fields),
+        }
+        for axis in axes
+    ]
+
+
+def checked(marks: dict[str, Mark], axes: tuple[str, ...]) -> dict[str, Mark]:
+    """`marks`, if there is exactly one finite score per axis, within the axis' range.
+
+    Raises:
+        ValueError: there is not.
+    """
     if set(marks) != set(axes):
         raise ValueError(f"marks for {sorted(marks)}, expected {sorted(axes)}")
     for axis, mark in marks.items():
         low, high = AXIS_RANGES[axis]
         if not (math.isfinite(mark.score) and low <= mark.score <= high):
             raise ValueError(f"score {mark.score} on {axis} is outside {low} to {high}")
+    return marks
 
 
 def _json(value: dict[str, Any]) -> str:

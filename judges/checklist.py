@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dd_core.records import GoldClaim, Prompt
 from judges import numerals, polarity, text
-from judges.base import Judge, JudgeRow, Mark
+from judges.base import DeterministicJudge, JudgeRow, Mark
 
 CODE_VERSION = 1
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
@@ -32,19 +32,35 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Said:
+class Answer:
+    """An answer read once for all claims.
+
+    Args:
+        words, vocabulary: its normalised words, and which these are.
+        taken_back: what the last retraction spans.
+        may_deny, may_attribute: whether it holds words of denial, and of what others think.
+    """
+
+    words: list[str]
+    vocabulary: frozenset[str]
+    taken_back: tuple[int, int]
+    may_deny: bool
+    may_attribute: bool
+
+
+class _Said(NamedTuple):
     start: int
     end: int
     phrase: str
     status: str  # asserted, denied, attributed, retracted, compared
 
 
-class Checklist(Judge):
+class Checklist(DeterministicJudge):
     """Axes `coverage` (share of gold claims present) and `correct` (1 from a coverage of one half)."""
 
     name = "checklist"
     axes = ("coverage", "correct")
-    needs_claims = True
+    needs = ("claims",)
 
     def rubric(self) -> dict[str, Any]:
         return {
@@ -64,91 +80,101 @@ class Checklist(Judge):
         """
         if not row.claims:
             raise ValueError(f"prompt {row.prompt_id} has no gold claims to look for")
-        answer = text.words(text.without_echo(row.prompt, row.response))
-        findings = [look_for(claim, answer) for claim in row.claims]
-        coverage = sum(finding.found for finding in findings) / len(findings)
-        fields = {"claims": [vars(finding) for finding in findings]}
-        return {
-            "coverage": Mark(coverage, fields),
-            "correct": Mark(float(coverage >= CORRECT_FROM), {"coverage": coverage}),
-        }
+        answer = read(text.without_echo(row.prompt, row.response))
+        return coverage_marks([vars(look_for(claim, answer)) for claim in row.claims])
+
+
+def coverage_marks(findings: list[dict[str, Any]]) -> dict[str, Mark]:
+    """Marks of `coverage` and `correct` from what became of each claim (`claim`, `found`, …)."""
+    coverage = sum(finding["found"] for finding in findings) / len(findings)
+    return {
+        "coverage": Mark(coverage, {"claims": findings}),
+        "correct": Mark(float(coverage >= CORRECT_FROM), {"coverage": coverage}),
+    }
 
 
 def makes_claim(claim: GoldClaim, answer: str) -> bool:
     """Whether an answer, in words as they were written, makes the claim."""
-    return look_for(claim, text.words(answer)).found
+    return look_for(claim, read(answer)).found
 
 
-def found_claims(prompt: Prompt, answer: str) -> Sequence[bool]:
+def found_claims(prompt: Prompt | JudgeRow, answer: str) -> Sequence[bool]:
     """For each gold claim of `prompt` whether the checklist judge finds it in `answer`."""
-    said = text.without_echo(prompt.prompt, answer)
-    return [makes_claim(claim, said) for claim in prompt.claims]
+    said = read(text.without_echo(prompt.prompt, answer))
+    return [look_for(claim, said).found for claim in prompt.claims]
 
 
-def look_for(claim: GoldClaim, answer: list[str]) -> Finding:
-    """Whether `answer` (normalised words) makes the claim.
+def read(answer: str) -> Answer:
+    """An answer as it was written, made ready for `look_for`."""
+    words = text.words(answer)
+    known = frozenset(words)
+    return Answer(words, known, polarity.retracted(words), polarity.may_deny(known), polarity.may_attribute(known))
+
+
+def look_for(claim: GoldClaim, answer: Answer) -> Finding:
+    """Whether `answer` makes the claim.
 
     An accepted phrase counts where it is asserted and not taken back. A contradicting phrase that is asserted
     cancels it, unless an accepted phrase corrects it afterwards ("It is Lyon. No, it is Paris.").
     """
-    taken_back = polarity.retracted(answer)
-    accepted = _occurrences(claim.accept, answer, taken_back)
-    contradicting = _occurrences(claim.contradict, answer, taken_back, against=True)
+    accepted = _occurrences(claim.accept, answer)
+    if not accepted:
+        return Finding(claim.claim, False, "absent", None)
+    contradicting = _occurrences(claim.contradict, answer, against=True)
     accepted, contradicting = _longest(accepted, contradicting), _longest(contradicting, accepted)
     made = [said for said in accepted if said.status == "asserted"]
-    against = [said for said in contradicting if said.status == "asserted"]
     if not made:
         why, phrase = (accepted[-1].status, accepted[-1].phrase) if accepted else ("absent", None)
         return Finding(claim.claim, False, why, phrase)
-    for said in against:
-        if not any(_corrects(answer, said, later) for later in made):
+    corrected_until = polarity.last_correction(answer.words, made[-1].start)
+    for said in contradicting:
+        if said.status == "asserted" and said.end > corrected_until:
             return Finding(claim.claim, False, "contradicted", said.phrase)
     return Finding(claim.claim, True, "present", made[0].phrase)
 
 
-def _occurrences(
-    phrases: tuple[str, ...], answer: list[str], taken_back: tuple[int, int], against: bool = False
-) -> list[_Said]:
-    """Every place where one of `phrases` stands in the answer, and how it is meant there.
+def _occurrences(phrases: tuple[str, ...], answer: Answer, against: bool = False) -> list[_Said]:
+    """Every place where one of `phrases` stands in the answer, and how it is meant there, in order.
 
     What others are said to think counts for a claim unless a "but" follows, and never against it.
     """
     found = []
     for phrase in phrases:
         wanted = text.phrase_words(phrase)
-        for start, end in text.find(answer, wanted):
+        if not answer.vocabulary.issuperset(wanted) and not text.is_ratio(wanted):
+            continue
+        for start, end in text.find(answer.words, wanted):
             if wanted in (("yes",), ("no",)):
-                if polarity.opens_sentence(answer, start):
+                if polarity.opens_sentence(answer.words, start):
                     found.append(_Said(start, end, phrase, "asserted"))
                 continue
-            own_negation = any(word in polarity.NEGATORS for word in wanted)
-            status = _status(answer, start, end, own_negation, taken_back)
-            if status == "asserted" and polarity.attributed(answer, start, end):
-                status = "attributed" if against or polarity.contrasted_after(answer, end) else status
-            if status == "asserted" and against and polarity.compared(answer, start):
-                status = "compared"
-            found.append(_Said(start, end, phrase, status))
-    return sorted(found, key=lambda said: (said.start, -said.end))
+            found.append(_Said(start, end, phrase, _status(answer, start, end, wanted, against)))
+    return sorted(found, key=lambda said: (said.start, -said.end)) if len(found) > 1 else found
 
 
-def _status(answer: list[str], start: int, end: int, own_negation: bool, taken_back: tuple[int, int]) -> str:
-    if polarity.denied(answer, start, end, own_negation):
+def _status(answer: Answer, start: int, end: int, wanted: tuple[str, ...], against: bool) -> str:
+    words, taken_back = answer.words, answer.taken_back
+    own_negation = not polarity.NEGATORS.isdisjoint(wanted)
+    if answer.may_deny and polarity.denied(words, start, end, own_negation):
         return "denied"
     if taken_back[0] <= start < taken_back[1] and not own_negation:
         return "retracted"
-    return "asserted"
+    if (
+        answer.may_attribute
+        and polarity.attributed(words, start, end)
+        and (against or polarity.contrasted_after(words, end))
+    ):
+        return "attributed"
+    return "compared" if against and polarity.compared(words, start) else "asserted"
 
 
 def _longest(mine: list[_Said], other: list[_Said]) -> list[_Said]:
     """`mine` without what only stands inside a longer phrase of the other side ("visible" in "not visible")."""
-    return [
-        said
-        for said in mine
-        if not any(
-            o.start <= said.start and said.end <= o.end and o.end - o.start > said.end - said.start for o in other
-        )
-    ]
-
-
-def _corrects(answer: list[str], wrong: _Said, later: _Said) -> bool:
-    return later.start >= wrong.end and polarity.corrected_between(answer, wrong.end, later.start)
+    kept, at, farthest = [], 0, 0
+    for said in mine:
+        while at < len(other) and (other[at].start, -other[at].end) < (said.start, -said.end):
+            farthest = max(farthest, other[at].end)
+            at += 1
+        if farthest < said.end:
+            kept.append(said)
+    return kept

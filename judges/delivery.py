@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from dd_core.dispositions import HEDGE_MARKERS, REFUSAL_MARKERS, find_hedges
-from judges.base import Judge, JudgeRow, Mark
+from judges.base import DeterministicJudge, JudgeRow, Mark
 from judges.text import without_echo
 
 CODE_VERSION = 1
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
 
 
-class Delivery(Judge):
+class Delivery(DeterministicJudge):
     """Axis `assert`: 1 assertive, 0 hedged."""
 
     name = "delivery"

@@ -60,6 +60,9 @@ UNITS = {word: unit for unit, spellings in _UNIT_WORDS.items() for word in spell
 MONTHS = frozenset(words_of("january february march april may june july august september october november december"))
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
+_READ = frozenset({*SMALL, *ORDINALS, *UNITS, "a", "minus", "negative"})
+"""Words from which a number, an ordinal or a unit may begin; every other word stays as it is."""
+
 _NOT_ONE_BEFORE = frozenset(words_of("no this that which any every each the another some"))
 _NOT_ONE_AFTER = frozenset(words_of("of another can must should could might may who whose"))
 
@@ -69,6 +72,15 @@ def canonical_numbers(tokens: list[str]) -> list[str]:
     out: list[str] = []
     at = 0
     while at < len(tokens):
+        token = tokens[at]
+        if token not in _READ and not (token[0].isdigit() or token[0] == "-"):
+            out.append(token)
+            at += 1
+            continue
+        if token == "a" and (at + 1 == len(tokens) or tokens[at + 1] not in SCALES):
+            out.append(token)
+            at += 1
+            continue
         ordinal = _ordinal(tokens, at)
         after_number = bool(out) and is_number(out[-1])
         after_rate = len(out) > 1 and out[-1] == "per" and out[-2] in _UNIT_WORDS

@@ -1,12 +1,13 @@
 """Whether a phrase found in an answer is asserted there, denied, or only said to be what others think.
 
-Rules over normalised words (`judges.text.words`): a negation reaches forward to the end of its clause, backward only
-through an auxiliary ("Paris is not"). Knows nothing of gold claims or scores.
+Rules over normalised words (`judges.text.words`): a negation reaches forward to the end of its clause, "without" and
+"unlike" over their object alone, and backward only through an auxiliary ("Paris is not"). Knows nothing of gold claims
+or scores, and no grammar: which word is a verb it learns from short lists.
 """
 
 from __future__ import annotations
 
-from judges.numerals import words_of
+from judges.numerals import is_number, words_of
 from judges.text import PUNCTUATION, SENTENCE_END
 
 REACH = 12
@@ -14,9 +15,18 @@ REACH = 12
 
 STOPS = SENTENCE_END | frozenset(";:()—")
 CLAUSE_WORDS = frozenset(
-    words_of("but however although though because until yet whereas which who where so except since while instead")
+    words_of(
+        "but however although though because until till yet whereas which who where so except since while instead "
+        "unless when whenever once otherwise"
+    )
 )
 NEGATORS = frozenset(words_of("not never no nor neither none without unlike nobody nothing"))
+OBJECT_NEGATORS = frozenset(words_of("without unlike"))
+"""Negators that deny what they govern and nothing else of the clause."""
+
+OBJECT_REACH = 6
+"""Words that such an object may have."""
+
 NEGATIVE_PAIRS = frozenset(
     {
         ("rather", "than"), ("other", "than"), ("opposed", "to"), ("contrary", "to"), ("false", "that"),
@@ -25,8 +35,21 @@ NEGATIVE_PAIRS = frozenset(
     }
 )  # fmt: skip
 FALSITY = frozenset(words_of("false myth misconception incorrect untrue wrong"))
-HARMLESS_AFTER_NOT = frozenset(words_of("only just merely simply solely alone surprisingly surprising to far unlike"))
-HARMLESS_AFTER_NO = PUNCTUATION | frozenset(words_of("doubt question later fewer more less wonder surprise idea clue"))
+HARMLESS_AFTER_NOT = frozenset(
+    words_of(
+        "only just merely simply solely alone surprisingly surprising far long least unlike uncommon uncommonly unusual "
+        "impossible infrequently rarely seldom disputed denied doubted"
+    )
+)
+HARMLESS_AFTER_NO = PUNCTUATION | frozenset(
+    words_of(
+        "doubt question later fewer more less wonder surprise idea clue matter secret coincidence accident mystery "
+        "exaggeration denying disputing arguing dispute"
+    )
+)
+HARMLESS_AFTER_WITHOUT = frozenset(words_of("doubt question exception fail hesitation dispute"))
+MENTIONING = frozenset(words_of("mention speak say forget"))
+"""What follows "not to" where nothing is denied."""
 SUBJECTS = frozenset(words_of("it he she they there this that these those we i you the its his her in actually"))
 EPISTEMIC = frozenset(
     words_of("sure certain know known positive confident doubt recall remember aware remembering knowing")
@@ -37,6 +60,27 @@ AUXILIARIES = frozenset(
 """With their folded forms, so that the set does not depend on how plurals are folded."""
 
 VERBS = AUXILIARIES - {"may", "can"}
+PRONOUNS = frozenset(words_of("it he she they there we i you"))
+DETERMINERS = frozenset(words_of("the a an this that these those its their his her our your my each every some most"))
+BEFORE_DETERMINERS = frozenset(
+    words_of("of in on to with for from at by into onto over under and or nor all both even any such quite half unlike")
+)
+TOWARDS_NUMBERS = frozenset(words_of("for at in over to about within after during"))
+NEW_CLAUSE_AFTER = PRONOUNS | frozenset(
+    words_of("so then thus therefore hence consequently instead else otherwise only just plenty lot more")
+)
+"""Words after "and" or "or" with which something new is said, that the negation before does not touch."""
+
+IMPERATIVES = frozenset(
+    words_of(
+        "take use add try choose pour serve replace put mix go substitute pick make cook let keep leave bring stir whisk "
+        "bake simmer remove wait melt drain rinse"
+    )
+)
+PREVENTING = frozenset(words_of("avoid prevent preserve ensure"))
+MAX_PAIR = 3
+"""Words on either side of an "and" up to which a negation denies both: "not sweet and sour"."""
+
 ADVERBS = frozenset(
     words_of("actually really truly indeed definitely certainly probably also a an the common popular simply just ever")
 )
@@ -66,6 +110,19 @@ _RETRACTIONS_BY_WORD = {
 }
 
 
+_DENYING = NEGATORS | FALSITY | REJECTED | frozenset(first for first, _ in NEGATIVE_PAIRS)
+
+
+def may_deny(vocabulary: frozenset[str]) -> bool:
+    """Whether a text of these words may deny something at all: most do not, and need no closer look."""
+    return not _DENYING.isdisjoint(vocabulary)
+
+
+def may_attribute(vocabulary: frozenset[str]) -> bool:
+    """Whether a text of these words may tell what others think."""
+    return not SAYING.isdisjoint(vocabulary)
+
+
 def denied(text: list[str], start: int, end: int, own_negation: bool) -> bool:
     """Whether the phrase at [start, end) is denied by the words around it.
 
@@ -84,9 +141,9 @@ def attributed(text: list[str], start: int, end: int) -> bool:
     return told_before or told_after
 
 
-def corrected_between(text: list[str], start: int, end: int) -> bool:
-    """Whether the words in [start, end) announce a correction: "actually", "no", "but", ..."""
-    return any(word in CORRECTIONS for word in text[start:end])
+def last_correction(text: list[str], before: int) -> int:
+    """Index of the last word before `before` that announces a correction ("actually", "no", "but"), or -1."""
+    return next((k for k in range(before - 1, -1, -1) if text[k] in CORRECTIONS), -1)
 
 
 def contrasted_after(text: list[str], end: int) -> bool:
@@ -110,8 +167,12 @@ def retracted(text: list[str]) -> tuple[int, int]:
 
     "Scratch that" takes back all before it; "That is wrong." opens a sentence and takes back the sentence before it.
     """
+    if _RETRACTIONS_BY_WORD.keys().isdisjoint(text):
+        return 0, 0
     for k in range(len(text) - 1, 0, -1):
-        if not any(tuple(text[k : k + len(cue)]) == cue for cue in _RETRACTIONS_BY_WORD.get(text[k], ())):
+        if text[k] not in _RETRACTIONS_BY_WORD:
+            continue
+        if not any(tuple(text[k : k + len(cue)]) == cue for cue in _RETRACTIONS_BY_WORD[text[k]]):
             continue
         if text[k] != "that":
             return 0, k
@@ -141,29 +202,86 @@ def _clause_before(text: list[str], start: int) -> list[int]:
 
 def _list_goes_on(text: list[str], comma: int) -> bool:
     """Whether what follows the comma is one more item of a list with "or" or "nor": "not Sydney, Perth or Hobart"."""
-    for word in text[comma + 1 : comma + 1 + REACH]:
+    if text[comma + 1 : comma + 2] and text[comma + 1] in IMPERATIVES:
+        return False
+    for k in range(comma + 1, min(comma + 1 + REACH, len(text))):
+        word = text[k]
         if word in ("or", "nor"):
-            return True
+            following = text[k + 1] if k + 1 < len(text) else ""
+            return following not in NEW_CLAUSE_AFTER and following not in AUXILIARIES
         if word in STOPS or word in CLAUSE_WORDS or word in VERBS or word in SUBJECTS - {"the"}:
             return False
     return False
 
 
 def _denied_before(text: list[str], start: int, own_negation: bool) -> bool:
-    for k in _clause_before(text, start):
+    clause = _clause_before(text, start)
+    for k in clause:
         pair = (text[k], text[k + 1])
         if pair in NEGATIVE_PAIRS and (not own_negation or text[k] in FALSITY):
             return not _itself_denied(text, k)
         if text[k] == "not" and "true" in text[k + 1 : k + 3] and start > k + 2:
             return True
-        if text[k] in NEGATORS and not own_negation and not _harmless(text, k, start):
+        if text[k] not in NEGATORS or own_negation or _harmless(text, k, start) or not _reaches(text, k, start):
+            continue
+        return not (text[k] == "without" and any(text[j] in NEGATORS for j in clause if j < k))  # "not without salt"
+    return False
+
+
+def _reaches(text: list[str], cue: int, start: int) -> bool:
+    """Whether the negation at `cue` goes as far as `start`, which is in its clause."""
+    if text[cue] in OBJECT_NEGATORS and (start - cue > OBJECT_REACH or _object_ends(text, cue, start)):
+        return False
+    if text[cue] == "nor" and text[cue + 1] in AUXILIARIES and _plain_start(text, cue + 2) == start:
+        return False  # the subject is no denial: "nor do beans need it"
+    return not any(
+        text[k] in ("and", "or") and _new_clause(text, cue, k, start) for k in range(cue + 1, start)
+    ) and not (any(text[k] == "to" and text[k + 1] in PREVENTING for k in range(cue + 1, start)))
+
+
+def _object_ends(text: list[str], cue: int, start: int) -> bool:
+    """Whether the object of "without" or "unlike" is over before or at `start`: "Unlike gelatine it has to boil"."""
+    for k in range(cue + 2, start + 1):
+        word, previous = text[k], text[k - 1]
+        if word in VERBS:
+            return True
+        if word in PRONOUNS and not previous.endswith("ing"):
+            return True
+        if word in DETERMINERS and previous not in BEFORE_DETERMINERS and not previous.endswith("ing"):
+            return True
+        if is_number(word) and previous in TOWARDS_NUMBERS and k > cue + 2:
             return True
     return False
 
 
+def _new_clause(text: list[str], cue: int, conjunction: int, start: int) -> bool:
+    """Whether the "and" or "or" after the negation at `cue` begins what it does not deny."""
+    following = text[conjunction + 1]
+    if following in NEW_CLAUSE_AFTER:
+        return True
+    own_verb = any(text[k] in VERBS for k in range(conjunction + 2, start + 1))
+    if own_verb and (text[cue] in OBJECT_NEGATORS or text[cue] in ("not", "never")):
+        return True  # "do not stir or the eggs will scramble"
+    if text[conjunction] == "or":
+        return False
+    if following in VERBS or following in IMPERATIVES:
+        return True
+    for opening in (DETERMINERS.__contains__, is_number):
+        if opening(following) and not opening(text[cue + 1]):
+            return True
+    ends = (k for k in range(conjunction + 1, len(text)) if text[k] in PUNCTUATION or text[k] in CLAUSE_WORDS)
+    n_after = next(ends, len(text)) - conjunction - 1
+    return n_after > MAX_PAIR or (text[cue] not in OBJECT_NEGATORS and conjunction - cue - 1 > MAX_PAIR)
+
+
+def _plain_start(text: list[str], start: int) -> int:
+    """`start`, or what follows where an article stands there."""
+    return start + (text[start : start + 1] in (["the"], ["a"], ["an"]))
+
+
 def _itself_denied(text: list[str], cue: int) -> bool:
-    """ "It is not false that ..." asserts."""
-    return "not" in text[max(cue - 2, 0) : cue]
+    """ "It is not false that ..." and "none other than" assert."""
+    return any(word in ("not", "no", "none", "nothing") for word in text[max(cue - 2, 0) : cue])
 
 
 def _harmless(text: list[str], cue: int, start: int) -> bool:
@@ -171,10 +289,17 @@ def _harmless(text: list[str], cue: int, start: int) -> bool:
     following = text[cue + 1]
     if any(word in EPISTEMIC for word in text[cue + 1 : min(cue + 5, start)]):
         return True
+    if text[cue] in ("no", "not") and text[cue + 2 : cue + 3] == ["than"]:
+        return following in ("more", "less") or (following.endswith("er") and is_number(text[min(start, cue + 3)]))
     if text[cue] == "no":
         return following in HARMLESS_AFTER_NO or (opens_sentence(text, cue) and following in SUBJECTS)
+    if text[cue] == "without":
+        return following in HARMLESS_AFTER_WITHOUT
     if text[cue] == "not":
-        return following in HARMLESS_AFTER_NOT or _negative_question(text, cue)
+        if following == "to":
+            return text[cue + 2] in MENTIONING
+        or_not = text[cue - 1] == "or" and "whether" in text[max(cue - REACH, 0) : cue]
+        return following in HARMLESS_AFTER_NOT or or_not or _negative_question(text, cue)
     return False
 
 
@@ -182,7 +307,7 @@ def _negative_question(text: list[str], cue: int) -> bool:
     """ "Isn't it Paris?" asks for assent."""
     if cue == 0 or text[cue - 1] not in AUXILIARIES or not opens_sentence(text, cue - 1):
         return False
-    return next((word for word in text[cue:] if word in SENTENCE_END), "") == "?"
+    return next((text[k] for k in range(cue, len(text)) if text[k] in SENTENCE_END), "") == "?"
 
 
 def _denied_after(text: list[str], end: int) -> bool:

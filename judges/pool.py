@@ -1,56 +1,118 @@
 """The judge pool: the judges as a Ray Serve deployment, and the client by which trials reach it.
 
-Runs in the Ray session that the caller has initialised, and starts and stops none. Opens no HTTP port. Knows nothing
-of blocks as the store keeps them: a call carries up to `BLOCK_ROWS` rows, and comes back whole or not at all.
+Runs in the Ray session that the caller has initialised, and starts and stops none. Opens no HTTP port unless asked
+(`judges.entrance`). A call carries up to `BLOCK_ROWS` rows and comes back whole or not at all; which of them were
+judged before is `judges.blocks`' business.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import time
+from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import TypeAdapter
+
+from dd_core.errors import DDSweepError
+from dd_core.judging import JudgeSpec
 from judges import make_judge
-from judges.base import JudgeRow
+from judges.base import Judge, JudgeRow
 
 if TYPE_CHECKING:
-    from ray.serve.handle import DeploymentHandle
+    from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 APP = "ddsweep-judges"
-BLOCK_ROWS = 64
-"""Rows in one call. Single calls ran at 330 rows a second, blocks of 64 at 28,000 (two replicas, two cores)."""
+DEPLOYMENT = "judges"
+BLOCK_ROWS = 256
+"""Rows in one call. Single calls of a trivial judge ran at 330 rows a second, blocks of 64 at 28,000 and of 256 at
+83,000 (two replicas, two cores)."""
 
 ATTEMPTS = 5
 BACK_OFF_S = 0.5
 """Pause after the first failed attempt; doubled each time, 7.5 s in all: a replica is replaced in 2 to 4 s."""
 
-CONCURRENT_CALLS = 32
+ONGOING, QUEUED = 8, 64
+"""Calls that a replica works on at one time, and that wait for one before a caller is told to come back later."""
+
+IN_FLIGHT = 8
+"""Calls that one client has under way: enough for two replicas never to wait, few enough to lose little."""
+
+TIMEOUT_S, MODEL_TIMEOUT_S = 120.0, 3600.0
+"""For a call, of a deterministic judge and of one that is a model."""
+
+WIRE = TypeAdapter(list[JudgeRow])
+"""Rows as JSON, in the pool and over HTTP: half the time of a pickle, and nothing in it can be executed."""
 
 
 class JudgeReplica:
-    """What runs in each replica: every judge of the pool, made once."""
-
-    def __init__(self, judge_names: Sequence[str]) -> None:
-        self._judges = {name: make_judge(name) for name in judge_names}
-
-    def score(self, judge_name: str, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
-        return self._judges[judge_name].score(rows)
-
-
-def start_pool(judge_names: Sequence[str], *, replicas: int = 1, num_cpus: float = 0.0) -> None:
-    """Starts `replicas` processes, each with all of `judge_names`; returns when they answer.
+    """What runs in each replica: every judge of the pool, made once.
 
     Args:
+        specs: the judges, as JSON.
+        store_uri: where replies of judges that are models are kept, so that a replica that is lost loses none that
+            was paid for.
+    """
+
+    def __init__(self, specs: Sequence[str], store_uri: str | None) -> None:
+        from storage import open_store
+        from storage.blocks import Blocks
+
+        read = [JudgeSpec.model_validate_json(spec) for spec in specs]
+        asks = any(spec.model is not None for spec in read)
+        blocks = Blocks(open_store(store_uri)) if store_uri is not None and asks else None
+        self._judges: dict[str, Judge] = {spec.label: make_judge(spec, blocks) for spec in read}
+        self._state = {"pid": os.getpid(), "calls": 0, "rows": 0, "errors": 0}
+
+    async def score(self, label: str, rows: bytes) -> list[dict[str, Any]]:
+        """Judges rows beside the event loop, so that a long block never looks like a dead replica."""
+        return await asyncio.to_thread(self._score, label, rows)
+
+    def _score(self, label: str, wire: bytes) -> list[dict[str, Any]]:
+        rows = WIRE.validate_json(wire)
+        found = self._judges[label].score(rows)
+        self._state["calls"] += 1
+        self._state["rows"] += len(rows)
+        self._state["errors"] += sum(one["status"] == "error" for one in found)
+        return found
+
+    async def state(self) -> dict[str, int]:
+        """Of this replica: its process, and the calls, rows and errors since it was started."""
+        return self._state
+
+    async def check_health(self) -> None:
+        """Asked by Serve every two seconds; a replica that does not answer is replaced."""
+
+
+def start_pool(
+    judges: Sequence[str | JudgeSpec],
+    *,
+    replicas: int = 1,
+    num_cpus: float = 0.0,
+    store_uri: str | None = None,
+    token: str | None = None,
+    port: int = 8000,
+) -> None:
+    """Starts the pool; returns when its first replica answers.
+
+    Args:
+        replicas: processes at most, each with all of `judges`: one at first, more while calls queue.
         num_cpus: what a replica reserves. 0 on a single node, where a reservation would leave no CPU for trials,
             which then wait for ever without an error; 1 on a cluster.
+        store_uri: as of `JudgeReplica`.
+        token: whoever brings it may use the pool over HTTP, on 127.0.0.1 and `port`; no port is opened without it.
 
     Raises:
-        InputError: a judge's name is not known.
+        InputError: a judge is not known or lacks what it needs.
         RuntimeError: Ray is not initialised, or the replicas did not come up.
     """
-    for name in judge_names:
-        make_judge(name)
+    specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
+    for spec in specs:
+        make_judge(spec).close()
     import ray
     from ray import serve
     from ray.serve.schema import LoggingConfig
@@ -59,16 +121,28 @@ def start_pool(judge_names: Sequence[str], *, replicas: int = 1, num_cpus: float
         raise RuntimeError("the judge pool needs a Ray session: call ray.init() first")
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(proxy_location="Disabled", logging_config=quiet)
+    scaling = {"min_replicas": 1, "max_replicas": replicas, "target_ongoing_requests": 2, "upscale_delay_s": 1}
     deployment = serve.deployment(
-        name="judges",
-        num_replicas=replicas,
-        max_ongoing_requests=CONCURRENT_CALLS,
+        name=DEPLOYMENT,
+        **({"autoscaling_config": scaling} if replicas > 1 else {"num_replicas": 1}),
+        max_ongoing_requests=ONGOING,
+        max_queued_requests=QUEUED,
         ray_actor_options={"num_cpus": num_cpus},
         health_check_period_s=2,
         logging_config=quiet,
     )(JudgeReplica)
-    serve.run(deployment.bind(list(judge_names)), name=APP, route_prefix=None)
+    bound = deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
+    if token is None:
+        serve.start(proxy_location="Disabled", logging_config=quiet)
+        serve.run(bound, name=APP, route_prefix=None)
+        return
+    from ray.serve.config import HTTPOptions
+
+    from judges.entrance import entrance
+
+    http = HTTPOptions(host="127.0.0.1", port=port)
+    serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
+    serve.run(entrance(specs, bound, token, quiet), name=APP, route_prefix="/")
 
 
 def stop_pool() -> None:
@@ -78,55 +152,102 @@ def stop_pool() -> None:
     serve.shutdown()
 
 
+def pool_state() -> dict[str, str]:
+    """Replica → its state, as Serve's controller sees it (STARTING, RUNNING, STOPPING, …)."""
+    from ray import serve
+
+    found = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
+    return {str(state): str(n) for state, n in found.items()}
+
+
+@dataclass
+class _Call:
+    """A block of rows on its way: its place among the others, and how often it was sent."""
+
+    place: int
+    rows: bytes
+    attempt: int = 0
+    response: DeploymentResponse[Any] | None = None
+
+
 class PoolClient:
     """Reaches the pool of the Ray session it is used in; may be pickled into trial actors.
 
     Args:
-        judge_names: the judges that this client will ask; what `start_pool` was given, or a part of it.
+        judges: the judges that this client will ask; what `start_pool` was given, or a part of it.
     """
 
-    def __init__(self, judge_names: Sequence[str]) -> None:
-        self.judge_names = tuple(judge_names)
+    def __init__(self, judges: Sequence[str | JudgeSpec]) -> None:
+        specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
+        self._timeouts = {spec.label: TIMEOUT_S if spec.model is None else MODEL_TIMEOUT_S for spec in specs}
         self._handle: DeploymentHandle | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"judge_names": self.judge_names, "_handle": None}
+        return {"_timeouts": self._timeouts, "_handle": None}
 
-    def score(self, judge_name: str, rows: Sequence[JudgeRow], timeout_s: float = 120) -> list[dict[str, Any]]:
-        """What `Judge.score` returns for `rows`, one call for every `BLOCK_ROWS` of them.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self._timeouts)
+
+    def score(self, label: str, rows: Sequence[JudgeRow], timeout_s: float | None = None) -> list[dict[str, Any]]:
+        """What `Judge.score` returns for `rows`, in their order; a call for every `BLOCK_ROWS` of them.
 
         A call whose replica died, or that was not answered within `timeout_s`, is made again with the same rows, up
-        to `ATTEMPTS` times.
+        to `ATTEMPTS` times; one that the pool is too busy to take waits, however long.
 
         Raises:
-            KeyError: this client was not made for `judge_name`.
+            KeyError: this client was not made for `label`.
+            QuotaExhausted, InputError: as the judge raises.
             ray.exceptions.RayError, TimeoutError: the last attempt's failure.
         """
-        if judge_name not in self.judge_names:
-            raise KeyError(f"judge {judge_name!r} is not among {', '.join(self.judge_names)}")
-        judgements: list[dict[str, Any]] = []
-        for start in range(0, len(rows), BLOCK_ROWS):
-            judgements += self._block(judge_name, list(rows[start : start + BLOCK_ROWS]), timeout_s)
-        return judgements
+        if label not in self._timeouts:
+            raise KeyError(f"judge {label!r} is not among {', '.join(self._timeouts)}")
+        waiting = deque(
+            _Call(place, WIRE.dump_json(list(rows[start : start + BLOCK_ROWS])))
+            for place, start in enumerate(range(0, len(rows), BLOCK_ROWS))
+        )
+        found: dict[int, list[dict[str, Any]]] = {}
+        flying: deque[_Call] = deque()
+        while waiting or flying:
+            while waiting and len(flying) < IN_FLIGHT:
+                call = waiting.popleft()
+                call.response = cast("DeploymentResponse[Any]", self._connect().score.remote(label, call.rows))
+                flying.append(call)
+            call = flying.popleft()
+            answer = self._answer(call, timeout_s or self._timeouts[label])
+            if answer is None:
+                waiting.appendleft(call)
+            else:
+                found[call.place] = answer
+        return [judgement for place in sorted(found) for judgement in found[place]]
 
-    def _block(self, judge_name: str, rows: list[JudgeRow], timeout_s: float) -> list[dict[str, Any]]:
-        from ray.exceptions import RayActorError, WorkerCrashedError
-        from ray.serve.exceptions import RayServeException
+    def _answer(self, call: _Call, timeout_s: float) -> list[dict[str, Any]] | None:
+        """The judgements, or None where the call has to be made again."""
+        from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+        from ray.serve.exceptions import BackPressureError, RayServeException
 
-        attempt = 1
-        while True:
-            try:
-                return self._connect().score.remote(judge_name, rows).result(timeout_s=timeout_s)
-            except (RayActorError, WorkerCrashedError, RayServeException, TimeoutError):
-                if attempt == ATTEMPTS:
-                    raise
-            self._handle = None  # a new handle learns which replicas are alive
-            time.sleep(BACK_OFF_S * 2 ** (attempt - 1))
-            attempt += 1
+        assert call.response is not None
+        try:
+            answer: list[dict[str, Any]] = call.response.result(timeout_s=timeout_s)
+            return answer
+        except BackPressureError:
+            time.sleep(BACK_OFF_S)
+            return None
+        except RayTaskError as error:
+            if isinstance(error.cause, DDSweepError):
+                raise error.cause from None
+            raise
+        except (RayActorError, WorkerCrashedError, RayServeException, TimeoutError):
+            call.attempt += 1
+            if call.attempt == ATTEMPTS:
+                raise
+        self._handle = None  # a new handle learns which replicas are alive
+        time.sleep(BACK_OFF_S * 2 ** (call.attempt - 1))
+        return None
 
     def _connect(self) -> DeploymentHandle:
         if self._handle is None:
             from ray import serve
 
-            self._handle = serve.get_app_handle(APP)
+            self._handle = serve.get_deployment_handle(DEPLOYMENT, APP)
         return self._handle

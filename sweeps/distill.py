@@ -8,7 +8,6 @@ backends of `judges`; knows neither Ray nor a judge's rubric.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,13 +26,13 @@ from dd_core.distill.verifier import ByClaims, ByModel, Verifier, validate
 from dd_core.errors import CallFailed, DataRefused, InputError
 from dd_core.prompts import choose, load_domain
 from dd_core.records import Completion, Message, Prompt
-from judges.backends import open_backend
+from judges.asking import Asker, Spent
 from judges.backends.recorded import Recording
 from judges.checklist import found_claims
 from judges.pairs import known_pairs
 from storage import open_store
 from storage.blocks import Blocks
-from sweeps.asking import Asker, Spent
+from sweeps.asking import Classroom
 from sweeps.shell import is_there
 
 Report = Callable[[int, int, str], None]
@@ -165,21 +164,19 @@ async def _distill(
     spent: Spent,
     record: Path | None,
 ) -> Distilled:
-    async with contextlib.AsyncExitStack() as stack:
-        asker = Asker(config, Blocks(open_store(store)), spent)
-        for name in dict.fromkeys(map(config.of, config.all_stages)):
-            backend = open_backend(config.teachers[name], config.seed, asker.may_begin)
-            asker.backends[name] = await stack.enter_async_context(backend)
-        verifier = _verifier(config, asker)
+    asked = {name: config.teachers[name] for name in dict.fromkeys(map(config.of, config.all_stages))}
+    async with Asker(asked, Blocks(open_store(store)), spent, config.budget_usd, config.seed) as asker:
+        classroom = Classroom(config, asker)
+        verifier = _verifier(config, classroom)
         # Before a teacher is paid: rows that nobody can verify are of no use.
         validity = await validate(verifier, known_pairs(domain), prompts["train"])
         if not validity.valid:
             raise DataRefused([validity.sentence])
         if config.budget_usd is not None:  # what earlier runs spent counts before anything is begun
             asker.looking = True
-            await _teach_all(config, chosen, asker, lambda done, total, what: None)
+            await _teach_all(config, chosen, asker, classroom, lambda done, total, what: None)
             asker.looking = False
-        taught, lost = await _teach_all(config, chosen, asker, report)
+        taught, lost = await _teach_all(config, chosen, asker, classroom, report)
         rows: list[AnyRow] = []
         for one in taught:
             more, aside = rows_of(one, found_claims)
@@ -194,12 +191,12 @@ async def _distill(
         if asker.stopped is not None:
             raise asker.stopped
         if record is not None:
-            _record(asker.replies, record)
+            _record(classroom.replies, record)
         return Distilled(gated, lost, len(chosen), len(right), out, spent)
 
 
 async def _teach_all(
-    config: Teachers, chosen: Sequence[Prompt], asker: Asker, report: Report
+    config: Teachers, chosen: Sequence[Prompt], asker: Asker, classroom: Classroom, report: Report
 ) -> tuple[list[Taught], list[SetAside]]:
     """What was said of each prompt, and of those that came to nothing why; both in the order of `chosen`.
 
@@ -215,7 +212,7 @@ async def _teach_all(
         nonlocal n_done
         try:
             result: Taught | tuple[SetAside, ...] = await teach(
-                prompt, asker.ask, found_claims, config.attempts, "student" in config.stages, on_fault
+                prompt, classroom.ask, found_claims, config.attempts, "student" in config.stages, on_fault
             )
         except Lost as lost:
             result = lost.rows
@@ -249,10 +246,10 @@ def _record(replies_to: Mapping[tuple[Message, ...], Mapping[int, Completion]], 
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _verifier(config: Teachers, asker: Asker) -> Verifier:
+def _verifier(config: Teachers, classroom: Classroom) -> Verifier:
     if "verifier" not in config.stages:
         return ByClaims(found_claims)
-    return ByModel(config.stages["verifier"], asker.ask, config.attempts)
+    return ByModel(config.stages["verifier"], classroom.ask, config.attempts)
 
 
 def _written(done: Distilled, domain: str, teachers: dict[str, Any]) -> Distilled:

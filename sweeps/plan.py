@@ -24,7 +24,7 @@ from dd_core.operators import OPERATORS
 from dd_core.prompts import load_domain
 from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
-from judges import JUDGES
+from judges import make_judge
 from sweeps.proposals import Outcome, propose
 
 SEARCH_TRAIN_SEED = 0
@@ -89,19 +89,25 @@ def check(study: Study) -> None:
     """
     if study.prompts.data is None:
         distiller(study.disposition)
-    unknown = [name for name in study.judges if name not in JUDGES]
-    if unknown:
-        raise InputError(f"judges: unknown {', '.join(unknown)}; known: {', '.join(JUDGES)}")
-    scored = {axis for name in study.judges for axis in JUDGES[name]().axes}
+    judges = {spec.label: make_judge(spec) for spec in study.judges}
+    scored = {axis for judge in judges.values() for axis in judge.axes}
     wanted = dict.fromkeys((study.claim.axis, study.claim.anchor, *study.claim.in_scope))
-    have = f"{', '.join(study.judges)} score {', '.join(sorted(scored))}"
+    have = f"{', '.join(judges)} score {', '.join(sorted(scored))}"
     lines = [f"claim: no judge of this study scores {axis!r}; {have}" for axis in wanted if axis not in scored]
-    programs = any(prompt.program is not None for prompt in load_domain(study.domain)["train"])
+    prompts = load_domain(study.domain)["train"]
+    lacking = {
+        "claims": "the prompts ask for programs and have no gold claims",
+        "program": "the prompts ask for no programs",
+        "correction": "the prompts correct no earlier answer",
+        "other": "a study has no two answers to compare; `ddsweep judge score` does",
+    }
     lines += [
-        f"judges: {name} looks for gold claims, and the prompts of domain {study.domain!r} ask for programs"
-        for name in study.judges
-        if programs and JUDGES[name]().needs_claims
+        f"judges: {label} cannot judge domain {study.domain!r}: {why}"
+        for label, judge in judges.items()
+        for member, why in lacking.items()
+        if member in judge.needs and not any(getattr(prompt, member, None) for prompt in prompts)
     ]
+    programs = any(prompt.program is not None for prompt in prompts)
     if programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     if lines:

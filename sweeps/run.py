@@ -144,14 +144,21 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
     from ray.util.queue import Queue
 
     from judges.pool import PoolClient, start_pool, stop_pool
+    from judges.validity import with_twins
     from sweeps.search import Context, run_trials
 
+    judges = with_twins(study.judges)
     with _status(console, "starting the judge pool"):
-        start_pool(study.judges, replicas=study.resources.judge_replicas, num_cpus=study.resources.judge_cpus)
+        start_pool(
+            judges,
+            replicas=study.resources.judge_replicas,
+            num_cpus=study.resources.judge_cpus,
+            store_uri=files.store.uri,
+        )
     events = Queue(actor_options={"num_cpus": 0})
     context = Context(
         study.model_dump(mode="json"), files.study_id, files.store.uri, preregistration_hash(manifest),
-        PoolClient(study.judges), events,
+        PoolClient(judges), events,
     )  # fmt: skip
     failure: list[BaseException] = []
 

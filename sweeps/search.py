@@ -15,7 +15,7 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
-from dd_core.errors import DDSweepError, StudyFailed
+from dd_core.errors import DDSweepError, JudgesUnavailable, StudyFailed
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
 from storage import open_store
@@ -23,6 +23,9 @@ from storage.commits import StudyFiles
 from sweeps.plan import Schedule, TrialSpec
 from sweeps.train import fit_in_process
 from sweeps.trial import Workbench
+
+STOPPED = "stopped"
+"""Status of a trial that is not committed and that nothing but a person can help on."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ class WarmTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         self._report({"kind": "start"})
-        commit = self._bench.perform(self._spec)
+        try:
+            commit = self._bench.perform(self._spec)
+        except JudgesUnavailable as error:
+            return {"done": True, "status": STOPPED, "error": str(error)}
         self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
         return {"done": True, "status": commit["status"]}
 
@@ -104,6 +110,8 @@ class GenerationSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         spec = self._running.pop(trial_id)
         if not error:
+            if result is not None and result.get("status") == STOPPED:
+                self.error = JudgesUnavailable(result["error"])
             return
         self._failures[spec.trial_id] += 1
         if self._failures[spec.trial_id] <= self._max_failures:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dd_core.distill.teachers import Cost
-from sweeps.asking import Spent
+from judges.asking import Spent
 from sweeps.distill import Distilled
 
 

@@ -207,7 +207,7 @@ def distill(
     from rich.console import Console
 
     from dd_core.errors import QuotaExhausted
-    from sweeps.asking import Spent
+    from judges.asking import Spent
     from sweeps.bar import progress
     from sweeps.distill import distill as make
     from sweeps.distill import estimated, regate, teachers_of

@@ -9,35 +9,30 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dd_core.canonical import canonical, digest
+from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.distill import distiller
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, StoreError, TrialFailed
 from dd_core.operators import OPERATORS
 from dd_core.prompts import choose, load_domain
-from dd_core.records import GENERATED, JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
+from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
 from dd_core.study import Study
-from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.engine import Request
 from dd_core.subjects.loading import prepare
-from dd_core.subjects.registry import engine_fingerprint, subject_build
 from judges import make_judge
-from judges.base import JudgeRow
-from judges.validity import validity_reports
+from judges.validity import validity_reports, with_passes, with_twins
 from storage import open_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
-from storage.tables import from_parquet, to_parquet
 from sweeps.plan import Cell, EditSpec, TrialSpec
 from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
+from sweeps.workshop import REQUESTS_PER_BLOCK, Report, Score, Workshop
 
-REQUESTS_PER_BLOCK = 64
-
-Report = Callable[[dict[str, Any]], None]
-Score = Callable[[str, list[JudgeRow]], list[dict[str, Any]]]
 Fit = Callable[[Callable[[], Any]], Any]
 
 
@@ -47,7 +42,7 @@ class Workbench:
     Args:
         study_id: where commits go.
         preregistration: the hash that enters the key of every fresh block.
-        score: the judge pool: (judge name, rows of one block) → judgement rows.
+        score: where judges run: (judge's label, rows of one block) → judgement rows.
         fit: runs the training loop it is given and returns its result (Ray Train's local mode in a study).
         report: receives progress events, each a dict with `kind`.
 
@@ -69,11 +64,18 @@ class Workbench:
         store = open_store(store_uri)
         self.blocks = Blocks(store)
         self.files = StudyFiles(store, study_id)
-        self._score, self._fit, self._report = score, fit, report
-        self._engines: dict[str, Engine] = {}
+        self._fit, self._report = fit, report
+        self._workshop = Workshop(
+            self.blocks,
+            threads=study.resources.threads,
+            device=study.resources.device,
+            judges=with_twins(study.judges),
+            score=score,
+            report=report,
+        )
+        self._labels = [spec.label for spec in study.judges]
         data = study.prompts.data
         self._teaching = distiller(study.disposition) if data is None else load_data(data, study.domain)
-        self._fingerprints = {name: make_judge(name).fingerprint for name in study.judges}
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -133,7 +135,7 @@ class Workbench:
         splits = sorted({cell.split for cell in spec.cells}) if own and edit is None else []
         asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
-            found["judges"] = [r for r in validity_reports() if r["judge"] in self._fingerprints.values()]
+            found["judges"] = self._validity()
             rows, _ = self.training_rows(spec.subject)
             asked += trained_on(rows, self._prompts["train"], load_domain(self.study.domain)["train"]) if own else []
         if asked:
@@ -148,6 +150,17 @@ class Workbench:
             found["edit"] = {member: norm, "modules": edit.meta["modules"]}
         found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
         return found
+
+    def _validity(self) -> list[dict[str, Any]]:
+        """What each judge of the study is worth on its domain. Executed tests are no judge: theirs is not measured."""
+        reports: list[dict[str, Any]] = []
+        for spec in map(with_passes, self.study.judges):
+            judge = make_judge(spec)
+            if judge.axes == ("passed",):
+                continue
+            score = partial(self._workshop.judge_all, spec.label) if spec.model is not None else None
+            reports += validity_reports(judge, self.study.domain, score)
+        return reports
 
     def training_rows(self, subject: str) -> tuple[list[TrainingRow], list[str]]:
         """The training rows, and the keys of the blocks they were distilled from.
@@ -171,29 +184,13 @@ class Workbench:
         sizes = self.study.prompts
         return self._teaching.training_rows(usable, answers, correct, sizes.training_rows, sizes.seed), reads
 
-    def _engine(self, subject: str) -> Engine:
-        if subject not in self._engines:
-            self._engines.clear()
-            self._report({"kind": "note", "text": f"loading {subject}"})
-            resources = self.study.resources
-            self._engines[subject] = Engine(subject, resources.threads, resources.device)
-        return self._engines[subject]
-
-    def _identity(self, subject: str) -> dict[str, Any]:
-        """What of the machine and the model enters a key."""
-        resources = self.study.resources
-        return {
-            "subject": subject_build(subject),
-            "engine": engine_fingerprint(resources.threads, resources.device),
-        }
-
     def _edit(self, subject: str, edit: EditSpec) -> Block:
         operator = OPERATORS[self.study.operator.name]
         rows, reads = self.training_rows(subject)
         if edit.data == "placebo":
             rows = self._teaching.placebo_rows(rows, edit.train_seed)
         inputs = {
-            **self._identity(subject),
+            **self._workshop.identity(subject),
             "operator": self.study.operator.name,
             "config": edit.config,
             "train_seed": edit.train_seed,
@@ -205,7 +202,7 @@ class Workbench:
             self._report({"kind": "fit", **event})
 
         def make() -> Made:
-            engine = self._engine(subject)
+            engine = self._workshop.engine(subject)
             config = operator.Config(**edit.config)
             with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
                 made = self._fit(
@@ -221,18 +218,6 @@ class Workbench:
         return [self._scored(subject, cell, edit, prompts[i : i + REQUESTS_PER_BLOCK]) for i in starts]
 
     def _scored(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Scored:
-        generated = self._generate(subject, cell, edit, prompts)
-        rows = self._rows(generated, "responses.parquet")
-        judged = {name: self._judge(name, generated, rows, prompts) for name in self.study.judges}
-        judgements = [
-            {**row, "created": block.created}
-            for block in judged.values()
-            for row in self._rows(block, "judgements.parquet")
-        ]
-        return Scored(generated, rows, judged, judgements)
-
-    def _generate(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Block:
-        decoding = self.study.decoding_of(subject, doubled=cell.variant == "double_budget")
         requests = [
             Request(
                 prompt_id=prompt.prompt_id,
@@ -245,55 +230,17 @@ class Workbench:
             )
             for prompt in prompts
         ]
-        inputs = {
-            **self._identity(subject),
-            "decoding": decoding,
-            "requests": [vars(request) for request in requests],
-            "reads": [edit.key] if edit else [],
-            "preregistration": self.preregistration if cell.split == "fresh" else None,
-        }
-        spec = BlockSpec("generate", inputs)
-
-        def on_tokens(n: int) -> None:
-            self._report({"kind": "tokens", "n": n, "arm": cell.arm})
-
-        def make() -> Made:
-            engine = self._engine(subject)
-            if edit is not None and edit.key not in engine.edits:
-                engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
-            answers = engine.generate(requests, decoding, on_tokens=on_tokens)
-            rows = [
-                {
-                    "row_id": f"{spec.key[:16]}-{i:02d}",
-                    "seed": request.seed,
-                    "prompt_id": request.prompt_id,
-                    "prompt": request.prompt,
-                    **answer,
-                }
-                for i, (request, answer) in enumerate(zip(requests, answers, strict=True))
-            ]
-            return Made({"responses.parquet": to_parquet(GENERATED.arrow(rows))}, {"rows": len(rows)})
-
-        return self.blocks.get_or_make(spec, make)
-
-    def _judge(self, name: str, generated: Block, rows: list[dict[str, Any]], prompts: Sequence[Prompt]) -> Block:
-        gold = {prompt.prompt_id: prompt.claims for prompt in prompts}
-        inputs = {"judge": self._fingerprints[name], "reads": [generated.key], "gold": digest(gold)}
-
-        def make() -> Made:
-            asked = [
-                JudgeRow(row["row_id"], row["prompt_id"], row["prompt"], row["response"], gold[row["prompt_id"]])
-                for row in rows
-            ]
-            judged = self._score(name, asked)
-            errors = sum(row["status"] == "error" for row in judged)
-            self._report({"kind": "judged", "n": len(asked), "errors": errors})
-            return Made({"judgements.parquet": to_parquet(JUDGEMENTS.arrow(judged))}, {"rows": len(judged)})
-
-        return self.blocks.get_or_make(BlockSpec("judge", inputs), make)
-
-    def _rows(self, block: Block, name: str) -> list[dict[str, Any]]:
-        return from_parquet(self.blocks.read(block, name)).to_pylist()
+        generated, rows = self._workshop.generate(
+            subject,
+            requests,
+            self.study.decoding_of(subject, doubled=cell.variant == "double_budget"),
+            edit=edit,
+            preregistration=self.preregistration if cell.split == "fresh" else None,
+            arm=cell.arm,
+        )
+        judged = {label: self._workshop.judge(label, rows, prompts) for label in self._labels}
+        judgements = [row for _, several in judged.values() for row in several]
+        return Scored(generated, rows, {label: block for label, (block, _) in judged.items()}, judgements)
 
 
 def _entry(block: Block) -> dict[str, Any]:

@@ -20,7 +20,7 @@ FAULTS: dict[str, str] = {
     "cut": "the reply ran into its token limit, or ended for a reason that is no end",
     "too long": "the reply is many times as long as was asked for",
     "html": "the reply is a web page",
-    "refusal": "the teacher declines to answer",
+    "refusal": "the reply declines to answer",
     "language": "the reply is in another language than English",
     "json": "the reply is not the JSON object that was asked for, or is one that was not",
     "fields": "the JSON object lacks a field, or one has the wrong type",
@@ -68,8 +68,8 @@ def read_text(completion: Completion) -> str:
     Raises:
         Unusable: it is empty, cut, a web page, a refusal, in another language, or an object in place of prose.
     """
-    text = _spoken(completion)
-    _check_prose(text)
+    text = spoken(completion)
+    check_prose(text)
     return text
 
 
@@ -82,12 +82,11 @@ def read_object(completion: Completion, fields: dict[str, type]) -> dict[str, An
     Raises:
         Unusable: as `read_text`, also of any of its texts, or it is no such object.
     """
-    text = _spoken(completion)
-    fenced = _FENCE.match(text)
+    text = spoken(completion)
     try:
-        value = json.loads(fenced[1] if fenced else text)
+        value = json.loads(unfenced(text))
     except (ValueError, RecursionError):
-        _check_prose(text)
+        check_prose(text)
         raise Unusable("json", text[:120]) from None
     if not isinstance(value, dict):
         raise Unusable("json", f"a {type(value).__name__}")
@@ -97,11 +96,16 @@ def read_object(completion: Completion, fields: dict[str, type]) -> dict[str, An
         if not isinstance(found, wanted) or not texts or not all(isinstance(t, str) and _has_word(t) for t in texts):
             raise Unusable("fields", f"{name}: expected {'texts' if wanted is list else 'a text'} with words in it")
         for one in texts:
-            _check_prose(one)
+            check_prose(one)
     return {name: value[name] for name in fields}
 
 
-def _spoken(completion: Completion) -> str:
+def spoken(completion: Completion) -> str:
+    """What a reply says outside of thinking, whatever form it has.
+
+    Raises:
+        Unusable: it is empty, cut, a web page or too long.
+    """
     text = completion.text.replace("\0", "")
     plain, unended = _without_thinking(text)
     if unended and completion.finish_reason == "length":
@@ -117,6 +121,12 @@ def _spoken(completion: Completion) -> str:
     if len(plain) > MAX_CHARS:
         raise Unusable("too long", f"{len(plain)} characters")
     return plain
+
+
+def unfenced(text: str) -> str:
+    """`text` without the code fence that it stands in as a whole."""
+    fenced = _FENCE.match(text)
+    return fenced[1] if fenced else text
 
 
 def _without_thinking(text: str) -> tuple[str, bool]:
@@ -139,7 +149,12 @@ def _has_word(text: str) -> bool:
     return re.search(r"\w", text) is not None
 
 
-def _check_prose(text: str) -> None:
+def check_prose(text: str) -> None:
+    """Nothing, where `text` is English prose.
+
+    Raises:
+        Unusable: it is a web page, an object, a refusal or in another language.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:

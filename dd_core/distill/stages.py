@@ -12,15 +12,10 @@ Knows no teacher and no endpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
-import jinja2
-
-from dd_core.canonical import digest
+from dd_core import quoting
 from dd_core.distill.rows import FLAWS, user
-from dd_core.records import Message, Prompt
+from dd_core.records import Message, Prompt, transcript
 
 REQUIRED = ("eager", "deliberate", "adversarial", "synthesizer")
 STAGES: dict[str, str] = {
@@ -40,10 +35,7 @@ REVIEW_FIELDS: dict[str, type] = {"problems": list, "wrong_answer": str, "flaw":
 
 def question(prompt: Prompt) -> str:
     """What was asked, as one text; a conversation has a line with the speaker before each turn."""
-    if not prompt.history:
-        return prompt.prompt
-    turns = [*prompt.history, user(prompt.prompt)]
-    return "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)
+    return transcript(prompt.history, prompt.prompt)
 
 
 def render(stage: str, texts: Mapping[str, str]) -> tuple[Message, ...]:
@@ -56,23 +48,4 @@ def render(stage: str, texts: Mapping[str, str]) -> tuple[Message, ...]:
     Raises:
         jinja2.UndefinedError: the template names a text that is not given.
     """
-    mark = _mark(texts)
-
-    def quoted(name: str) -> str:
-        if name not in texts:
-            raise jinja2.UndefinedError(f"{stage}: the template quotes {name!r}, which is not given")
-        return f"<{mark}>\n{texts[name]}\n</{mark}>"
-
-    return (user(_template(stage).render(quoted=quoted, mark=mark, flaws=FLAWS).strip()),)
-
-
-def _mark(texts: Mapping[str, str]) -> str:
-    """A tag that no text can hold, since it is a digest of them all."""
-    return f"data-{digest(dict(texts))[:12]}"
-
-
-@cache
-def _template(stage: str) -> Any:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = files(__package__) / "templates" / f"{stage}.txt.j2"
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    return (user(quoting.render(__package__, stage, texts, flaws=FLAWS)),)

@@ -1,16 +1,15 @@
-"""Chat models behind one interface: teachers today, judges that are models next. Importing this opens nothing."""
+"""Chat models behind one interface, for teachers and for judges that are models. Importing this opens nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from dd_core.distill.teachers import Endpoint, Local, Recorded
+from dd_core.chat_models import ChatModel, Endpoint, Local
 from judges.backends.base import Backend
 
 
-def open_backend(
-    settings: Endpoint | Local | Recorded, seed: int = 0, may_begin: Callable[[], None] = lambda: None
-) -> Backend:
+def open_backend(settings: ChatModel, seed: int = 0, may_begin: Callable[[], None] = lambda: None) -> Backend:
     """The backend that `settings` describe; nothing is sent or loaded before it is entered.
 
     Args:
@@ -33,4 +32,14 @@ def open_backend(
     return RecordedBackend(settings.file, seed)
 
 
-__all__ = ["Backend", "open_backend"]
+def identity_of(settings: ChatModel) -> dict[str, Any]:
+    """All that decides a model's reply but the messages and the seed; no key is needed and nothing is sent.
+
+    Raises:
+        InputError: a file of recorded completions cannot be read, or a local model not be prepared.
+    """
+    keyless = settings.model_copy(update={"api_key_env": None}) if isinstance(settings, Endpoint) else settings
+    return open_backend(keyless).identity
+
+
+__all__ = ["Backend", "identity_of", "open_backend"]

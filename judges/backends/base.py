@@ -35,11 +35,17 @@ class Backend(ABC):
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """All that decides a reply but the messages and the seed, as plain JSON data."""
+        """All that decides a reply but the messages and the seed, as plain JSON data; needs no open backend."""
 
     @abstractmethod
-    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+    async def complete(
+        self, messages: Sequence[Message], seed: int, schema: dict[str, Any] | None = None
+    ) -> Completion:
         """The reply to `messages`.
+
+        Args:
+            schema: of the JSON object that the reply should be. A backend that can hold a model to it does; whether
+                the reply keeps it is for the caller to check.
 
         Raises:
             CallFailed: no reply could be had, though passing faults were waited for.

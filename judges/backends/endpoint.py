@@ -22,7 +22,7 @@ import tenacity
 from aiolimiter import AsyncLimiter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from dd_core.distill.teachers import CHARS_PER_TOKEN, Endpoint
+from dd_core.chat_models import CHARS_PER_TOKEN, Endpoint
 from dd_core.errors import CallFailed, EndpointDown, InputError, QuotaExhausted
 from dd_core.records import Completion, Message
 from judges.backends.base import Backend
@@ -119,6 +119,7 @@ class EndpointBackend(Backend):
             "model": settings.model,
             "temperature": settings.temperature,
             "max_tokens": settings.max_tokens,
+            "structured": settings.structured,
             "extra": settings.extra,
         }
 
@@ -134,7 +135,9 @@ class EndpointBackend(Backend):
         if self._client is not None:
             await self._client.aclose()
 
-    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+    async def complete(
+        self, messages: Sequence[Message], seed: int, schema: dict[str, Any] | None = None
+    ) -> Completion:
         settings = self._settings
         body = {
             "model": settings.model,
@@ -142,6 +145,7 @@ class EndpointBackend(Backend):
             "temperature": settings.temperature,
             "max_tokens": settings.max_tokens,
             "seed": seed,
+            **_response_format(settings.structured, schema),
             **settings.extra,
         }
         patient = tenacity.AsyncRetrying(
@@ -210,6 +214,16 @@ class EndpointBackend(Backend):
         fault = state.outcome.exception() if state.outcome is not None else None
         if isinstance(fault, Passing):
             self.retried[fault.kind] += 1
+
+
+def _response_format(how: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """The member of a request that holds the model to a form; none for prose."""
+    if schema is None or how == "none":
+        return {}
+    if how == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    form = {"name": schema.get("title", "reply"), "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def _status_within(reply: httpx2.Response) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dd_core.canonical import canonical, digest
-from dd_core.distill.teachers import Local
+from dd_core.chat_models import Local
 from dd_core.errors import CallFailed, InputError
 from dd_core.records import Completion, Message
 from dd_core.subjects.registry import Decoding, engine_fingerprint, subject_build
@@ -48,7 +48,10 @@ class LocalBackend(Backend):
 
     @property
     def identity(self) -> dict[str, Any]:
+        from dd_core.subjects.loading import prepare
+
         settings = self._settings
+        prepare(settings.model)  # once for a user, 30 s; nothing can be said of a subject's build before
         return {
             "backend": "local",
             "subject": canonical(subject_build(settings.model)),
@@ -60,7 +63,6 @@ class LocalBackend(Backend):
     async def __aenter__(self) -> LocalBackend:
         from dd_core.subjects.loading import prepare
 
-        # Once for a user, 30 s; nothing can be said of a subject's identity before.
         await asyncio.to_thread(prepare, self._settings.model)
         return self
 
@@ -69,7 +71,9 @@ class LocalBackend(Backend):
         if self._worker is not None:
             self._worker.cancel()
 
-    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+    async def complete(
+        self, messages: Sequence[Message], seed: int, schema: dict[str, Any] | None = None
+    ) -> Completion:
         from dd_core.subjects.engine import Request
 
         self._may_begin()

@@ -63,7 +63,9 @@ class RecordedBackend(Backend):
     def identity(self) -> dict[str, Any]:
         return {"backend": "recorded", "sha256": self._sha256}
 
-    async def complete(self, messages: Sequence[Message], seed: int) -> Completion:
+    async def complete(
+        self, messages: Sequence[Message], seed: int, schema: dict[str, Any] | None = None
+    ) -> Completion:
         completions = self._recorded.get(_name(messages), ())
         if not 0 <= seed - self._first_seed < len(completions):
             raise CallFailed(f"{self._file.name} holds no reply to these messages at seed {seed}")

@@ -15,9 +15,9 @@ import pytest
 from dd_core.distill.data import load_data
 from dd_core.errors import CallFailed, DataRefused, InputError, QuotaExhausted
 from dd_core.prompts import choose
+from judges.asking import Spent
 from judges.backends import endpoint
 from judges.pairs import known_pairs
-from sweeps.asking import Spent
 from sweeps.distill import distill, teachers_of
 from tests.chat_server import ChatServer
 from tests.sweeps.helpers import command, ddsweep
@@ -160,7 +160,7 @@ def test_no_call_is_begun_when_the_budget_is_spent(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_is_not_there_is_named_after_few_calls(tmp_path: Path) -> None:
     config = configuration(tmp_path, "http://127.0.0.1:1/v1")
-    with pytest.raises(InputError, match=r"teachers.kimi: nobody answers; kimi: no connection"):
+    with pytest.raises(InputError, match=r"kimi: nobody answers; kimi: no connection"):
         distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 40)
     assert not (tmp_path / "rows").exists()
 

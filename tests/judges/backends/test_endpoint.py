@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dd_core.distill.teachers import Endpoint
+from dd_core.chat_models import Endpoint
 from dd_core.errors import CallFailed, EndpointDown, InputError, QuotaExhausted
 from dd_core.records import Completion, Message
 from judges.backends import endpoint as module

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from dd_core.distill.teachers import Local
+from dd_core.chat_models import Local
 from dd_core.errors import CallFailed
 from dd_core.records import Completion, Message
 from judges.backends import open_backend

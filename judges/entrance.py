@@ -1,0 +1,102 @@
+"""The pool's entrance over HTTP, for judging from outside: a token, JSON in, JSON out.
+
+    GET  /health   whether the entrance answers; needs no token
+    GET  /judges   the judges by label: axes, fingerprint, what a row must bring
+    POST /score    {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response", …}]} → {"judgements": […]}
+
+Listens on 127.0.0.1 alone. Knows the token by its digest, and no judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from dd_core.canonical import sha256
+from dd_core.judging import JudgeSpec
+from judges import make_judge
+from judges.base import JudgeRow
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+    from ray.serve.handle import DeploymentHandle
+    from ray.serve.schema import LoggingConfig
+
+MOST_BYTES = 64 * 2**20
+"""Of one request; larger ones are refused before they are read whole."""
+
+
+class Entrance:
+    """Checks the token, cuts rows into blocks, and hands them to the replicas."""
+
+    def __init__(self, specs: Sequence[str], replicas: DeploymentHandle, token_digest: str) -> None:
+        self._replicas, self._token_digest = replicas, token_digest
+        self._judges: dict[str, dict[str, Any]] = {}
+        for text in specs:
+            spec = JudgeSpec.model_validate_json(text)
+            judge = make_judge(spec)
+            about = {"axes": list(judge.axes), "fingerprint": judge.fingerprint, "needs": list(judge.needs)}
+            self._judges[spec.label] = about
+
+    async def __call__(self, request: Request) -> JSONResponse:
+        route = (request.method, request.url.path)
+        if route == ("GET", "/health"):
+            return JSONResponse({"status": "ok"})
+        if not self._may(request.headers.get("authorization", "")):
+            return _refused(401, "send the token that `ddsweep judge serve` printed: Authorization: Bearer TOKEN")
+        if route == ("GET", "/judges"):
+            return JSONResponse(self._judges)
+        if route != ("POST", "/score"):
+            return _refused(404, "there are GET /health, GET /judges and POST /score")
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return _refused(413, f"a request holds {MOST_BYTES} bytes at most: send fewer rows")
+        return await self._scored(bytes(body))
+
+    def _may(self, header: str) -> bool:
+        scheme, _, token = header.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(sha256(token.encode()), self._token_digest)
+
+    async def _scored(self, body: bytes) -> JSONResponse:
+        from judges.pool import BLOCK_ROWS, WIRE
+
+        try:
+            asked = json.loads(body)
+            label = asked["judge"]
+            rows: list[JudgeRow] = WIRE.validate_python(asked["rows"])
+        except ValidationError as error:
+            first = error.errors()[0]
+            return _refused(422, f"rows.{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return _refused(422, f'expected {{"judge": …, "rows": […]}}: {error}')
+        if label not in self._judges:
+            return _refused(422, f"judge: there is no {label!r}; there are {', '.join(self._judges)}")
+        parts = [WIRE.dump_json(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS)]
+        try:
+            found = await asyncio.gather(*(self._replicas.score.remote(label, part) for part in parts))
+        except Exception as error:  # a lost replica, or a judge that cannot be paid: the caller may come again
+            return _refused(503, str(getattr(error, "cause", error)).strip().split("\n")[-1][:300])
+        return JSONResponse({"judgements": [one for several in found for one in several]})
+
+
+def _refused(status: int, why: str) -> JSONResponse:
+    return JSONResponse({"error": why}, status_code=status)
+
+
+def entrance(specs: Sequence[JudgeSpec], replicas: Any, token: str, logging_config: LoggingConfig) -> Application:
+    """The application whose way in is the entrance, in front of `replicas`."""
+    from ray import serve
+
+    deployment = serve.deployment(
+        name="entrance", num_replicas=1, ray_actor_options={"num_cpus": 0}, logging_config=logging_config
+    )(Entrance)
+    return deployment.bind([spec.model_dump_json() for spec in specs], replicas, sha256(token.encode()))

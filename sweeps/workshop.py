@@ -1,0 +1,154 @@
+"""What is shared by all that generates and judges in one process: the store's blocks and a warm engine.
+
+Everything here goes through blocks, so whoever needs the same answers, or the same judgements of them, finds them made.
+Knows no study, no arm and no schedule; where judges run is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted
+from dd_core.judging import JudgeSpec
+from dd_core.records import GENERATED, Prompt
+from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.registry import Decoding, engine_fingerprint, subject_build
+from judges.base import JudgeRow
+from judges.blocks import JudgeId, judged
+from storage.blocks import Block, Blocks, BlockSpec, Made
+from storage.tables import from_parquet, to_parquet
+
+REQUESTS_PER_BLOCK = 64
+RESPONSES = "responses.parquet"
+
+Report = Callable[[dict[str, Any]], None]
+Score = Callable[[str, Sequence[JudgeRow]], list[dict[str, Any]]]
+"""(label of the judge, rows) → judgements, as `Judge.score` returns them."""
+
+
+class Workshop:
+    """Generates and judges, each through blocks.
+
+    Args:
+        threads, device: of the engine.
+        score: where judges run.
+        report: receives progress events, each a dict with `kind`.
+
+    Not thread-safe: it holds one engine, that of the last subject.
+    """
+
+    def __init__(
+        self, blocks: Blocks, *, threads: int, device: str, judges: Iterable[JudgeSpec], score: Score, report: Report
+    ) -> None:
+        self.blocks = blocks
+        self.judges = {spec.label: JudgeId.of(spec) for spec in judges}
+        self._threads, self._device = threads, device
+        self._score, self._report = score, report
+        self._engines: dict[str, Engine] = {}
+
+    def engine(self, subject: str) -> Engine:
+        """The subject, loaded; the one before is let go."""
+        if subject not in self._engines:
+            self._engines.clear()
+            self._report({"kind": "note", "text": f"loading {subject}"})
+            self._engines[subject] = Engine(subject, self._threads, self._device)
+        return self._engines[subject]
+
+    def identity(self, subject: str) -> dict[str, Any]:
+        """What of the machine and the model enters a key."""
+        return {"subject": subject_build(subject), "engine": engine_fingerprint(self._threads, self._device)}
+
+    def generate(
+        self,
+        subject: str,
+        requests: Sequence[Request],
+        decoding: Decoding,
+        *,
+        edit: Block | None = None,
+        preregistration: str | None = None,
+        arm: str = "",
+    ) -> tuple[Block, list[dict[str, Any]]]:
+        """The answers to up to a block of requests.
+
+        Args:
+            edit: the block of the edit that the requests name.
+            preregistration: of the study that alone may use them; None where anyone may.
+            arm: for progress.
+
+        Returns:
+            The block, and its rows of `GENERATED`.
+        """
+        inputs = {
+            **self.identity(subject),
+            "decoding": decoding,
+            "requests": [vars(request) for request in requests],
+            "reads": [edit.key] if edit else [],
+            "preregistration": preregistration,
+        }
+        spec = BlockSpec("generate", inputs)
+
+        def on_tokens(n: int) -> None:
+            self._report({"kind": "tokens", "n": n, "arm": arm})
+
+        def make() -> Made:
+            engine = self.engine(subject)
+            if edit is not None and edit.key not in engine.edits:
+                engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
+            answers = engine.generate(requests, decoding, on_tokens=on_tokens)
+            rows = [
+                {
+                    "row_id": f"{spec.key[:16]}-{i:02d}",
+                    "seed": request.seed,
+                    "prompt_id": request.prompt_id,
+                    "prompt": request.prompt,
+                    **answer,
+                }
+                for i, (request, answer) in enumerate(zip(requests, answers, strict=True))
+            ]
+            return Made({RESPONSES: to_parquet(GENERATED.arrow(rows))}, {"rows": len(rows)})
+
+        block = self.blocks.get_or_make(spec, make)
+        return block, from_parquet(self.blocks.read(block, RESPONSES)).to_pylist()
+
+    def judge(
+        self, label: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
+    ) -> tuple[Block, list[dict[str, Any]]]:
+        """The judgements of up to a block of answers, rows of `JUDGEMENTS` with the answer's row id as `response_id`.
+
+        Args:
+            answers: rows of `GENERATED`.
+            prompts: among them that of every answer.
+        """
+        known = {prompt.prompt_id: prompt for prompt in prompts}
+        return self.judge_rows(label, [_judge_row(known[answer["prompt_id"]], answer) for answer in answers])
+
+    def judge_rows(self, label: str, rows: Sequence[JudgeRow]) -> tuple[Block, list[dict[str, Any]]]:
+        """As `judge`, of rows that are no answers of a subject.
+
+        Raises:
+            JudgesUnavailable: the judge's model has to be paid or configured first.
+        """
+        judge = self.judges[label]
+
+        def score(asked: Sequence[JudgeRow]) -> list[dict[str, Any]]:
+            try:
+                found = self._score(label, asked)
+            except (QuotaExhausted, InputError) as error:
+                raise JudgesUnavailable(f"judge {label}: {error}") from error
+            errors = sum(one["status"] == "error" for one in found)
+            self._report({"kind": "judged", "n": len(asked), "errors": errors})
+            return found
+
+        return judged(self.blocks, judge, rows, score)
+
+    def judge_all(self, label: str, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
+        """The judgements of any number of rows, a block for every `REQUESTS_PER_BLOCK` of them."""
+        starts = range(0, len(rows), REQUESTS_PER_BLOCK)
+        return [one for i in starts for one in self.judge_rows(label, rows[i : i + REQUESTS_PER_BLOCK])[1]]
+
+
+def _judge_row(prompt: Prompt, answer: dict[str, Any]) -> JudgeRow:
+    """How an answer ended is told of programs alone: of two equal texts in prose one judgement is enough."""
+    how = {name: answer[name] for name in ("finish_reason", "max_new_tokens")} if prompt.program is not None else {}
+    return JudgeRow.to(prompt, answer["row_id"], answer["response"], **how)
