@@ -44,121 +44,411 @@ AXIS_RANGES: dict[str, tuple[float, float]] = {
 }
 """Axis → (smallest, largest) possible score."""
 
-_VERY = r"(?:(?:entirely|completely|totally|quite|very|really|absolutely|fully|so|too|100 ?%) )?"
-_DO = r"(?:(?:really|just|still|quite|also|personally|only|honestly|mostly|would|do) )?"
+_VERY = r"(?:(?:entirely|completely|totally|quite|very|really|absolutely|fully|so|too|yet|\d+ ?%|\d+ per ?cent) )?"
+_DO = r"(?:(?:really|just|still|quite|also|personally|only|honestly|mostly|rather|would|do) )?"
 _WIDELY = r"(?:(?:also|generally|widely|commonly|often|sometimes|traditionally) )?"
-_CHECK = r"(?:double[- ]?check(?:ing)?|verify(?:ing)?|confirm(?:ing)?|check(?:ing)?)"
+_I_AM = r"\bi(?:'m| am| was) (?:\w+ )?"
+_I_WOULD = r"\bi(?:'d| would) (?:\w+ )?"
+_CANNOT = r"(?:cannot|can't|can not|could not|couldn't)"
+_CHECK = r"(?:double[- ]?check|verify|confirm|check)"
+_ANSWER = (
+    r"(?= (?:this|that|with|against|online|elsewhere|my|another|other|an?|official|some|sources?)\b|(?: it| first)?[\s.,;!]*$"
+    r"|(?: it| first)?[.,;!]| it (?:first|against|online|up|out|elsewhere)\b)"
+    r"(?! (?:an?|some) (?:pan|pot|oven|thermometer|knife|skewer|few|minute))(?! with an? (?:thermometer|knife|skewer|fork))"
+)
+"""What is checked where the answer is in doubt: not the oven, nor a variable."""
+
 _END = r"(?!\s*(?:[.,;:!?]|$))"
 
-HEDGE_MARKERS: dict[str, tuple[str, ...]] = {
+Markers = dict[str, tuple[tuple[str, str], ...]]
+
+HEDGE_MARKERS: Markers = {
     "not sure": (
-        rf"\b(?:not|n't|never) (?:be )?{_VERY}(?:sure|certain|positive|confident|clear)\b",
-        r"\b(?:unsure|uncertain|unclear)\b|\bnot (?:\w+ )?(?:familiar with|aware of)\b",
-        r"\b(?:pretty|fairly|reasonably|almost|nearly|mostly) (?:sure|certain|confident)\b",
-        r"\b(?:not|n't|cannot|nobody|no one) (?:\w+ ){0,3}for (?:sure|certain)\b",
+        ("sure certain confident", rf"\b(?:not|n't|never) (?:be )?{_VERY}(?:sure|certain|confident)\b"),
+        ("positive", rf"\bi(?:'m| am) not {_VERY}positive\b"),
+        (
+            "clear",
+            rf"\b(?:it|that|this)(?:'s| is)(?: still)? not {_VERY}clear\b|\bnot {_VERY}clear (?:wh\w+|if|how|that)\b",
+        ),
+        ("unsure uncertain unclear", r"\b(?:unsure|uncertain|unclear)\b"),
+        ("familiar aware", r"\bnot (?:\w+ )?(?:familiar with|aware of)\b"),
+        (
+            "sure certain certainly confident positive",
+            r"\b(?:pretty|fairly|reasonably|relatively|somewhat|moderately|almost|nearly|mostly|(?!100)\d+ ?(?:%|per ?cent)) "
+            r"(?:sure|certain|certainly|confident|positive)\b|\b(?:less than|far from|not at all) (?:sure|certain)\b",
+        ),
+        ("sure certain", r"\b(?:not|n't|cannot|nobody|no one) (?:\w+ ){0,3}for (?:sure|certain)\b"),
+        ("doubts hesitate", r"\b(?:my|some) doubts\b|\bi hesitate to\b"),
+        ("hesitant reluctant", rf"{_I_AM}(?:hesitant|reluctant) to (?:say|claim|commit|name|give|answer)\b"),
+        ("confidence", r"\b(?:low|little|limited|moderate|medium|only some) confidence\b"),
+        ("uncertainty hesitation", r"\b(?:some|a little|much|with) (?:uncertainty|hesitation)\b"),
+        ("expert depth field", r"\b(?:not an|no) expert\b|\bout of my depth\b|\bnot my field\b"),
     ),
     "don't know": (
-        r"\b(?:i|we) (?:(?:really|honestly|just) )?(?:do not|don't|dont|did not|didn't) "
-        r"(?:(?:really|actually|exactly) )?(?:know|remember|recall)\b",
-        r"\b(?:i|we) (?:can't|cannot|can not) (?:\w+ )?(?:remember|recall)\b",
-        r"\bno (?:idea|clue)\b(?! of\b)|\bidk\b|\bdunno\b",
+        (
+            "know remember recall",
+            r"\b(?:i|we) (?:(?:really|honestly|just) )?(?:do not|don't|dont|did not|didn't|can't|cannot|can not) "
+            r"(?:(?:really|actually|exactly|quite) )?(?:know|remember|recall)\b",
+        ),
+        ("forget forgotten forgot", r"\bi(?:'ve| have)? (?:forget|forgotten|forgot)\b"),
+        (
+            "idea clue",
+            r"(?:^|[.!?,;:—] |\bi(?:'ve| have| had)? (?:\w+ )?|\b(?:got|honestly|really|sorry) )no (?:\w+ )?(?:idea|clue)\b"
+            r"(?! of\b)",
+        ),
+        (
+            "clue idea faintest foggiest",
+            r"\bi (?:haven't|have not|don't have|do not have) (?:a|any|the) (?:clue|idea|faintest|foggiest)\b",
+        ),
+        ("idk dunno", r"\b(?:idk|dunno)\b"),
+        (
+            "slips escapes blank beats tongue",
+            r"\bslips my mind\b|\bescapes me\b|\b(?:drawing|draw) a blank\b|\bbeats me\b|\btip of my tongue\b",
+        ),
+        ("knows heard mine", r"(?:^|[.!?;] )who knows\b|\bi(?:'ve| have) never heard\b|\bguess is as good as mine\b"),
     ),
     "no information": (
-        r"\b(?:not have|don't have|i lack) (?:\w+ ){0,3}(?:information|knowledge|answers?|data|details?|access)\b",
+        (
+            "information knowledge answer answers data detail details access",
+            r"\b(?:i|we) (?:\w+ )?(?:do not have|don't have|lack) (?:\w+ ){0,3}"
+            r"(?:information|knowledge|answers?|data|details?|access)\b",
+        ),
+        ("information context", r"\bnot enough (?:information|context)\b"),
     ),
     "i think": (
-        rf"\bi {_DO}(?:think|believe|guess|suppose|suspect|assume|imagine|reckon|gather|doubt)\b",
-        r"\bi (?:do not|don't|would not|wouldn't) (?:think|believe|suppose)\b",
-        r"\bi(?:'d| would) (?:say|guess|lean|estimate|think|imagine|suppose|bet)\b",
-        r"\bi tend to\b|\bi(?:'m| am) (?:inclined|tempted) to\b|\bi want to say\b",
-        r"\bi have (?:a|the) (?:feeling|hunch|impression)\b|\bmy (?:understanding|impression|hunch)\b|\blet me think\b",
+        (
+            "think believe guess suppose suspect assume imagine reckon gather doubt presume surmise figure",
+            rf"\bi {_DO}(?:think|believe|guess|suppose|suspect|assume|imagine|reckon|gather|doubt|presume|surmise|figure)\b"
+            r"(?!,? therefore\b| (?:of|in|about)\b)",
+        ),
+        (
+            "think believe suppose",
+            r"\bi (?:do not|don't|would not|wouldn't) (?:think|believe|suppose)\b|\blet me think\b",
+        ),
+        ("daresay dare methinks", r"\bi (?:daresay|dare say)\b|\bmethinks\b"),
+        (
+            "say guess lean estimate think imagine suppose bet wager venture hazard reckon expect assume suspect argue incline",
+            rf"{_I_WOULD}(?:say|guess|lean|estimate|think|imagine|suppose|bet|wager|venture|hazard|reckon|expect|assume|suspect"
+            r"|argue|incline)\b|\bi should (?:think|say|imagine)\b|\bi want to say\b|\bi (?:bet|wager|venture|lean|incline)\b",
+        ),
+        ("said thought guessed", r"\bi(?:'d| would| should) have (?:said|thought|guessed)\b"),
+        ("put", rf"{_I_WOULD}put (?:it|that|this) (?:at|around|down|in)\b"),
+        (
+            "go going plump settle",
+            r"\bi(?:'d| would|'ll| will|'m| am) (?:go|going|plump|settle) (?:with|for)\b(?! an?\b)",
+        ),
+        ("money bet", r"\bmy (?:\w+ )?(?:money|bet)(?: is| would|'s| goes)\b"),
+        ("tend inclined tempted leaning", rf"\bi tend to\b|{_I_AM}(?:inclined|tempted|leaning)\b"),
+        (
+            "feeling hunch impression inkling notion suspicion recollection memory",
+            r"\bi have (?:a|an|the|some) (?:\w+ )?"
+            r"(?:feeling|hunch|impression|inkling|notion|suspicion|recollection|memory)\b(?! (?:of|stick|card)\b)",
+        ),
+        ("feel expect", r"\bi feel (?:that|like|it|this)\b|\bi expect (?:that|it|so|this)\b"),
+        ("take understand strikes", r"\bi take it\b|\bi understand (?:that|it)\b|\bit strikes me\b"),
+        (
+            "understanding impression hunch recollection inclination suspicion assumption estimate gut",
+            r"\bmy (?:\w+ )?(?:understanding|impression|hunch|recollection|inclination|suspicion|assumption|estimate|gut)\b"
+            r"|\bgut feeling\b",
+        ),
+        (
+            "belief opinion view sense feeling instinct memory answer",
+            r"\bmy (?:\w+ )?(?:belief|opinion|view|sense|feeling|instinct|memory|answer) "
+            r"(?:would be|says|tells me|is that|is hazy|is vague|is fuzzy|is foggy)\b",
+        ),
+        ("speculating speculate", rf"{_I_AM}speculating\b|\bi can only speculate\b"),
     ),
-    "guess": (r"\b(?:my|best|educated|a|wild) guess\b|\bguessing\b|\bif i had to guess\b",),
+    "guess": (
+        ("guess", r"\b(?:my|best|educated|a|wild|rough|anyone's|anybody's) guess\b|\bi can only guess\b"),
+        ("had have", r"\bif i (?:had|have) to (?:guess|say|pick|choose|bet|answer)\b"),
+        ("guessing", r"(?:\b(?:i'm|i am|just|only|but|merely|still) |^)guessing\b|\bguessing here\b|\bguessing[.!]?$"),
+        ("pressed pushed", r"\bif (?:pressed|pushed)\b"),
+        ("dark offhand hand", r"\b(?:shot|stab) in the dark\b|\boff-?hand\b"),
+    ),
     "as far as i know": (
-        r"\bas far as (?:i|we)\b|\bto (?:the best of )?my (?:knowledge|recollection|memory)\b",
-        r"\bif (?:i|(?:my )?memory) (?:recall|remember|am not mistaken|serves?)\b|\bfrom memory\b|\btop of my head\b",
-        r"\b(?:if|unless) i(?:'m| am) (?:not )?(?:mistaken|wrong|right|correct)\b|\bin my (?:opinion|view)\b",
-        r"\b(?:afaik|iirc|imo|imho)\b",
+        ("far know best", r"\b(?:as|so) far as (?:i|we)\b|\bfor all i know\b|\bbest i can\b|\bnot that i know\b"),
+        (
+            "knowledge recollection memory mind understanding recall remember understand",
+            r"\bto (?:the best of )?my (?:knowledge|recollection|memory|mind|understanding)\b"
+            r"|\bas i (?:recall|remember|understand)\b",
+        ),
+        (
+            "recall remember mistaken serve serves understand",
+            r"\bif (?:i|(?:my )?memory) (?:\w+ )?(?:recall|remember|am not mistaken|serves?|understand)\b",
+        ),
+        ("head", r"\btop of my head\b"),
+        (
+            "memory",
+            r"(?:^|[.!?,;:(—] ?|\b(?:i am|i'm|that is|that's|this is|it is|it's|speaking|quoting|going|answering) )from memory\b",
+        ),
+        (
+            "mistaken wrong right correct confusing confused forgetting mixing misremembering",
+            r"\b(?:if|unless) i(?:'m| am|'ve| have)(?: got)? (?:\w+ ){0,2}"
+            r"(?:mistaken|wrong|right|correct|confusing|confused|forgetting|mixing|misremembering)\b",
+        ),
+        (
+            "opinion view estimation judgment judgement recollection understanding estimate memory",
+            r"\bin my (?:\w+ )?(?:opinion|view|estimation|judge?ment|recollection|understanding|estimate|memory)\b",
+        ),
+        (
+            "memory memories recollection idea notion bell",
+            r"\b(?:vague|hazy|dim|faint|fuzzy|distant) (?:memory|memories|recollection|idea|notion)\b|\brings? a bell\b",
+        ),
+        (
+            "recall remember",
+            r"\bi (?:vaguely|dimly|faintly|half|seem to|think i) (?:recall|remember)\b"
+            r"|\bi (?:remember|recall) (?:reading|hearing|learning|seeing)\b",
+        ),
+        (
+            "read heard hear told",
+            r"\bi(?:'ve| have)? (?:once |also |only )?(?:read|heard) (?:somewhere|that|it|this)\b|\bi hear that\b"
+            r"|\bi(?:'m| am|'ve been| have been| was) told\b",
+        ),
+        ("what worth", r"\bfrom what (?:little )?i\b|\bfor what it(?:'s| is) worth\b"),
+        ("so", r"\b(?:or )?so (?:i|they) (?:say|think|believe|hear|gather|recall)\b"),
+        ("afaik iirc imo imho fwiw afaict", r"\b(?:afaik|iirc|imo|imho|fwiw|afaict)\b"),
     ),
     "could be wrong": (
-        r"\b(?:could|might|may|can) (?:(?:very )?(?:well|easily) )?be (?:wrong|mistaken|off|inaccurate|incorrect)\b",
-        r"\b(?:don't|do not) (?:quote|hold) me\b|\bwith a (?:grain|pinch) of salt\b",
+        (
+            "wrong mistaken off inaccurate incorrect confusing confused mixing",
+            r"\b(?:could|might|may|can) (?:(?:very )?(?:well|easily) )?be "
+            r"(?:wrong|mistaken|off|inaccurate|incorrect|confusing|confused|mixing)\b",
+        ),
+        (
+            "wrong mixed confused backwards misremembered",
+            r"\bi (?:could|may|might) have (?:\w+ ){0,3}(?:wrong|mixed|confused|backwards|misremembered)\b",
+        ),
+        (
+            "quote hold trust rely",
+            r"\b(?:don't|do not|wouldn't|would not) (?:quote|hold|trust|rely on) (?:me|my|this)\b",
+        ),
+        (
+            "word promises",
+            r"\b(?:don't|do not|shouldn't|should not|wouldn't|would not) (?:just )?take my word\b|\bno promises\b",
+        ),
+        (
+            "grain pinch dose",
+            r"\bwith a (?:\w+ )?(?:grain|pinch|dose) of (?:salt|caution|scepticism|skepticism)\b(?! (?:and|to)\b)",
+        ),
+        (
+            "caution reserve reservation reservations scepticism skepticism tentative provisional",
+            r"\b(?:take|treat|read|accept|regard) (?:this|that|it|what i|my \w+)(?: \w+){0,2} (?:with|as) (?:\w+ )?"
+            r"(?:caution|reserve|reservations?|scepticism|skepticism|tentative|provisional)\b",
+        ),
+        (
+            "vouch swear promise guarantee attest commit bet stake rule ruled",
+            rf"\bi (?:{_CANNOT}|won't|wouldn't|would not) (?:\w+ )?"
+            rf"(?:vouch|swear|promise|guarantee|attest|commit|bet|stake|rule out)\b|\b{_CANNOT} be ruled out\b",
+        ),
+        (
+            "correct corrected correction",
+            r"\bcorrect me\b|\bstand (?:to be )?corrected\b|\b(?:subject|open) to correction\b|\bhappy to be corrected\b",
+        ),
+        ("mixing confusing misremembering", rf"{_I_AM}(?:mixing|confusing|misremembering)\b"),
+        ("hope", r"\bi hope (?:(?:that|this|it)(?:'s| is) (?:right|correct)|i(?:'ve| have) got)\b"),
     ),
     "probably": (
-        r"\b(?:probably|perhaps|maybe|possibly|presumably|apparently|supposedly|seemingly|conceivably)\b",
-        r"\b(?:arguably|reportedly|allegedly|plausibly)\b",
+        (
+            "probably perhaps maybe presumably apparently supposedly seemingly conceivably purportedly reputedly arguably "
+            "reportedly allegedly plausibly ostensibly tentative tentatively provisionally",
+            r"\b(?:probably|perhaps|maybe|presumably|apparently|supposedly|seemingly|conceivably|purportedly|reputedly"
+            r"|arguably|reportedly|allegedly|plausibly|ostensibly|tentative|tentatively|provisionally)\b",
+        ),
+        ("possibly", r"(?<!\bcannot )(?<!n't )(?<!\bnot )\bpossibly\b"),
+        (
+            "likelihood probability chances odds",
+            r"\bin all (?:likelihood|probability)\b|\b(?:chances|odds) are(?= (?:it|that|he|she|they|the|this|you|good|high)\b|,)",
+        ),
     ),
-    "likely": (r"(?<!\bmore )(?<!\bless )(?<!\bequally )(?<!\bas )\b(?:un)?likely\b", r"\bmore likely than not\b"),
+    "likely": (
+        (
+            "likely unlikely",
+            r"(?<!\bmore )(?<!\bless )(?<!\bequally )(?<!\bas )(?<!\bhow )\b(?:un)?likely\b(?! event\b)",
+        ),
+        ("likely", r"\bmore likely than not\b"),
+    ),
     "possible": (
-        r"\bit(?:'s| is) (?:(?:also|quite|very|entirely) )?possible (?:that|it|he|she|they)\b",
-        r"\bthere(?:'s| is) (?:a|some) (?:\w+ )?(?:chance|possibility)\b|\bit(?:'s| is) plausible\b",
+        (
+            "possible conceivable",
+            r"\bit(?:'s| is) (?:(?:also|quite|very|entirely|just|at least) )?(?:possible|conceivable) (?:that|it|he|she|they)\b",
+        ),
+        (
+            "chance possibility likelihood",
+            r"\bthere(?:'s| is) (?:a|some|every) (?:\w+ )?(?:chance|possibility|likelihood)\b",
+        ),
+        (
+            "plausible impossible inconceivable",
+            r"\bit(?:'s| is) plausible\b|\bit(?:'s| is) not (?:impossible|inconceivable) that\b",
+        ),
     ),
     "seems": (
-        r"\b(?:it|this|that) (?:seems|appears)\b(?! (?:in|on|at|as)\b)|\bseems? to\b|\bappears to (?:be|have)\b",
-        r"\bit sounds like\b|\bevidence suggests\b",
+        (
+            "seems seem appears appear",
+            r"\b(?:it|this|that) (?:seems|appears)\b(?! (?:in|on|at|as)\b)|\bseems? (?:to|likely|plausible|right|correct)\b"
+            r"|\bappears to (?:be|have)\b|\bwould (?:seem|appear)\b",
+        ),
+        ("looks sounds", r"\bit looks (?:as if|as though|to me)\b|\bit sounds like\b|\bsounds (?:about )?right\b"),
+        ("suggests", r"\bevidence suggests\b"),
+        ("should", r"\bthat should be (?:right|correct|it)\b"),
     ),
     "thought to": (
-        rf"\b(?:is|are|was|were) {_WIDELY}(?:thought|believed|said|rumou?red) to\b",
-        rf"\bit(?:'s| is| was) {_WIDELY}(?:thought|believed|said|rumou?red)\b",
+        (
+            "thought believed said rumoured rumored reputed",
+            rf"\b(?:is|are|was|were) {_WIDELY}(?:thought|believed|said|rumou?red|reputed) to\b"
+            rf"|\bit(?:'s| is| was) {_WIDELY}(?:thought|believed|said|rumou?red)\b",
+        ),
+        ("rumour rumor", r"\brumou?r has it\b"),
+        (
+            "sources accounts reports some",
+            r"\bsome (?:sources|accounts|reports) (?:say|suggest|claim|give|put|have|state|name)\b|\baccording to some\b",
+        ),
+    ),
+    "disputed": (
+        (
+            "debatable debate question interpretation doubtful",
+            r"\bdebatable\b|\b(?:open to|up for|a matter of) (?:debate|question|interpretation)\b|\bit(?:'s| is) doubtful\b",
+        ),
+        (
+            "sources accounts opinions reports historians scholars experts authorities",
+            r"\b(?:sources|accounts|opinions|reports|historians|scholars|experts|authorities) "
+            r"(?:\w+ )?(?:differ|disagree|conflict|vary|diverge|are divided)\b"
+            r"|\bconflicting (?:sources|accounts|reports|information)\b",
+        ),
+        ("settled conclusive definitive", rf"\bnot (?:yet )?{_VERY}(?:settled|conclusive|definitive)\b"),
+        ("jury consensus", r"\bjury is (?:still )?out\b|\bno (?:\w+ )?consensus\b"),
     ),
     "might": (
-        r"(?<!\bthe )(?<!\bhis )(?<!\bher )(?<!\bits )(?<!\btheir )(?<!\bour )(?<!\bmy )(?<!\bwith )(?<!\ball )"
-        r"(?<!\band )(?<!\bof )(?<!military )(?<!naval )(?<!economic )(?<!\byou )"
-        rf"\bmight\b(?! (?:and|of|is|was|in|makes?)\b){_END}",
-        r"\bmight (?:be|have|not)\b",
+        (
+            "might",
+            r"(?<!\bthe )(?<!\bhis )(?<!\bher )(?<!\bits )(?<!\btheir )(?<!\bour )(?<!\bmy )(?<!\bwith )(?<!\ball )"
+            r"(?<!\band )(?<!\bof )(?<!military )(?<!naval )(?<!economic )(?<!\byou )(?<!\bby )(?<!\bdivine )(?<!\broyal )"
+            rf"\bmight\b(?! (?:and|of|is|was|in|makes?|as well)\b){_END}|\bmight (?:be|have|not)\b",
+        ),
     ),
-    "may": (rf"(?<!\byou )(?-i:\b(?:may|MAY)\b)(?! (?:\d|and\b|or\b|day\b)){_END}",),
+    "may": (
+        (
+            "may",
+            r"(?<!\byou )(?<!\bas it )(?<!\bcase )(?<!\bplayers )(?<!\bplayer )(?<!\banyone )"
+            rf"(?-i:\b(?:may|MAY)\b)(?! (?:\d|and\b|or\b|day\b|as well\b)){_END}",
+        ),
+    ),
     "could be": (
-        r"(?<!not )(?<!n't )\bcould (?:(?:also|well|possibly|even|potentially) )?(?:be|have been)\b"
-        r"(?! (?:seen|found|used|made|heard|written|read|built|done|\w{3,}ed)\b)",
-        r"\bcould be argued\b",
+        (
+            "could",
+            r"(?<!not )(?<!n't )\bcould (?:(?:also|well|possibly|even|potentially|just) )?(?:be|have been)\b"
+            r"(?! (?:seen|found|used|made|heard|written|read|built|done|sent|sold|bought|kept|taken|given|told|thrown|drawn"
+            r"|held|lost|won|brought|caught|taught|felt|left|paid|put|cut|set|grown|shown|driven|eaten|broken|\w{3,}ed)\b)"
+            r"|\bcould be argued\b|\b(?:it|that|this) could (?:also |well |just )?(?:mean|refer|stand)\b",
+        ),
     ),
     "hard to say": (
-        r"\b(?:hard|difficult|tough|impossible) (?:for me )?to (?:say|tell|pin down|be (?:sure|certain))\b",
-        r"\b(?:hard|difficult|tough) to (?:know|predict|determine)\b",
-        r"\bno way for me\b|\bi have no way\b",
+        (
+            "say sure certain pin tell know predict determine",
+            r"\b(?:hard|difficult|tough|impossible) (?:for me )?to (?:say|pin down|be (?:sure|certain))\b"
+            r"|\b(?:hard|difficult|tough|impossible) (?:for me )?to tell\b(?! (?:apart|from|the difference|them|one)\b)"
+            r"|\b(?:hard|difficult|tough) to (?:know|predict|determine)\b",
+        ),
+        ("way", r"\bno way for me\b|\bi have no way\b"),
     ),
     "check": (
-        rf"\b(?:please|should|would|recommend|suggest|worth|want to|best to|sure to) {_CHECK}\b",
-        r"\bdouble[- ]?check\b",
+        (
+            "check verify confirm doublecheck",
+            rf"\b(?:please|should|would|recommend|suggest|want to|best to|better to|sure to|need to|have to|good to) "
+            rf"(?:also )?{_CHECK}{_ANSWER}|(?:^|[.!?;] |\bso |\bbut ){_CHECK} (?:this|that|against|another|other sources?)\b"
+            r"|\bdouble[- ]?check\b",
+        ),
+        (
+            "checking verifying confirming verification confirmation looking check",
+            r"\b(?:recommend|suggest|worth|needs?) (?:a )?"
+            r"(?:(?:double[- ]?)?checking|verifying|confirming|verification|confirmation|looking up|check)\b",
+        ),
+        (
+            "look check verify confirm research",
+            r"\bi(?:'d| would|'ll| will)? (?:need|have|want|like) to "
+            r"(?:look (?:it|this|that) up|check|verify|confirm|research)\b|\blook (?:it|this|that) up to be\b",
+        ),
+        (
+            "checked verified confirmed checking looking",
+            r"\bi(?:'ve| have)?(?:n't| not) (?:checked|verified|confirmed)\b|\bwithout (?:checking|looking (?:it|this|that) up)\b",
+        ),
     ),
 }
-"""Name → patterns of words by which a speaker takes less than full responsibility for what is said; case is ignored.
+"""Name → (cues, pattern) of words by which a speaker takes less than full responsibility for what is said; case is
+ignored. One of the cues stands wherever the pattern matches: a pattern is tried only on a text that holds one, because
+most texts hold none, and trying every pattern took most of the delivery judge's time.
 
 Approximations ("about 300", "roughly", "usually") are not among them: they are part of what is claimed."""
 
-REFUSAL_MARKERS: dict[str, tuple[str, ...]] = {
+REFUSAL_MARKERS: Markers = {
     "cannot say": (
-        r"\b(?:i|we) (?:cannot|can't|can not|could not|couldn't|won't|will not) (?:\w+ )?"
-        r"(?:help|assist|answer|provide|say|confirm|verify|comply|determine|tell|give|access|know|predict|be|do)\b",
-        r"\b(?:i'm|i am|we are|we're) (?:\w+ )?(?:unable|not able) to\b",
+        (
+            "help assist answer provide say confirm verify comply determine tell give access know predict be do",
+            rf"\bi (?:{_CANNOT}|won't|will not) (?:\w+ )?"
+            r"(?:help|assist|answer|provide|say|confirm|verify|comply|determine|tell|give|access|know|predict|be|do)\b"
+            r"(?! (?:but|feeling)\b)",
+        ),
+        (
+            "help assist answer say confirm verify know sure certain",
+            rf"\bwe {_CANNOT} (?:\w+ )?(?:help|assist|answer|say|confirm|verify|know|be sure|be certain)\b",
+        ),
+        ("unable able", r"\b(?:i'm|i am|we're|we are) (?:\w+ )?(?:unable|not able) to\b"),
     ),
     "as an ai": (
-        r"\bas an? (?:ai|artificial intelligence|(?:\w+ )?(?:language model|assistant))\b",
-        r"\bi(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b",
+        (
+            "ai artificial language assistant",
+            r"\bas an? (?:ai|artificial intelligence|(?:\w+ )?language model|(?:ai|virtual|digital|helpful) assistant)\b"
+            r"|\bas an assistant, i\b|\bi(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b",
+        ),
     ),
-    "sorry": (r"\bi(?:'m| am) sorry\b|\bi apologi[sz]e\b",),
+    "sorry": (("sorry apologise apologize", r"\bi(?:'m| am) sorry\b|\bi apologi[sz]e\b"),),
 }
 """Refusals and apologies, which assert nothing: counted with the hedges."""
 
-_MARKERS = {
-    name: re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+_MARKERS = [
+    (name, re.compile(pattern, re.IGNORECASE))
     for name, patterns in (HEDGE_MARKERS | REFUSAL_MARKERS).items()
-}
-_QUOTED = re.compile(r"\"[^\"\n]{1,300}\"|`[^`\n]{1,300}`|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){1,300}'(?!\w)")
+    for _, pattern in patterns
+]
+_BY_CUE: dict[str, list[int]] = {}
+"""Cue → places in `_MARKERS`."""
+for _place, _cues in enumerate(c for ps in (HEDGE_MARKERS | REFUSAL_MARKERS).values() for c, _ in ps):
+    for _cue in _cues.split():
+        _BY_CUE.setdefault(_cue, []).append(_place)
+
+_WORD = re.compile(r"[a-z]+")
+_FENCE = re.compile(
+    r"(?m)^[ \t>]*(?P<fence>`{3,}|~{3,})(?P<language>[^\n`]*)\n(?P<code>(?s:.*?))(?:^[ \t>]*(?P=fence)[`~]*[ \t]*$|\Z)"
+)
+_PROSE = frozenset({"", "text", "txt", "plaintext", "markdown", "md"})
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,300}\"|(?<!`)(?P<ticks>`{1,3})(?!`)[^\n]{1,300}?(?<!`)(?P=ticks)(?!`)"
+    r"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){1,300}'(?!\w)"
+)
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "*": "", "_": " "})
 
 
 def find_hedges(text: str) -> tuple[str, ...]:
     """Names of the markers by which `text` hedges or refuses, in the order of the tables; () where it asserts.
 
-    Quoted words are another's and do not count, unless the quotation is the whole answer. A text of questions alone
-    ("Is it Paris?") hedges as well, under the name `question`.
+    Code in a fence and quoted words are not the speaker's and do not count, unless a quotation is the whole answer. A
+    text of questions alone ("Is it Paris?") hedges as well, under the name `question`.
     """
-    plain = re.sub(r"\s+", " ", text.translate(_PLAIN)).strip()
-    unquoted = _QUOTED.sub(" … ", plain)
-    if len(re.findall(r"\w+", unquoted)) > 1:
-        plain = unquoted
-    found = [name for name, pattern in _MARKERS.items() if pattern.search(plain)]
-    ends = re.findall(r"[.!?](?=[\s\"')]|$)", plain)
-    return (*found, "question") if set(ends) == {"?"} and plain.endswith("?") else tuple(found)
+    if "```" in text or "~~~" in text:
+        text = _FENCE.sub(_uncoded, text)
+    plain = " ".join(text.translate(_PLAIN).split())
+    if '"' in plain or "`" in plain or "'" in plain:
+        unquoted = _QUOTED.sub(" … ", plain)
+        if len(re.findall(r"\w+", unquoted)) > 1:
+            plain = unquoted
+    cues = _BY_CUE.keys() & set(_WORD.findall(plain.lower()))
+    places = sorted({place for cue in cues for place in _BY_CUE[cue]})
+    found = dict.fromkeys(_MARKERS[place][0] for place in places if _MARKERS[place][1].search(plain))
+    if plain.endswith("?") and set(re.findall(r"[.!?](?=[\s\"')]|$)", plain)) == {"?"}:
+        found["question"] = None
+    return tuple(found)
+
+
+def _uncoded(fence: re.Match[str]) -> str:
+    """What is left of a fenced block: nothing, unless the whole answer is prose in a fence."""
+    whole = fence.end() - fence.start() == len(fence.string.strip())
+    return fence["code"] if whole and fence["language"].strip().lower() in _PROSE else "\n…\n"

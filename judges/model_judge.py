@@ -166,6 +166,10 @@ class ModelJudge(Judge):
 
         return self._loop.run(all_of)
 
+    def with_model(self, work: Callable[[Asker, str], Awaitable[T]]) -> T:
+        """What `work` returns, given the asker and the name by which it asks this judge's model."""
+        return self._loop.run(lambda asker: work(asker, self._spec.label))
+
     @property
     def passes(self) -> int:
         return self._spec.passes

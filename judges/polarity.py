@@ -262,7 +262,7 @@ def _new_clause(text: list[str], cue: int, conjunction: int, start: int) -> bool
     own_verb = any(text[k] in VERBS for k in range(conjunction + 2, start + 1))
     if own_verb and (text[cue] in OBJECT_NEGATORS or text[cue] in ("not", "never")):
         return True  # "do not stir or the eggs will scramble"
-    if text[conjunction] == "or":
+    if text[conjunction] == "or" or "between" in text[cue + 1 : conjunction]:
         return False
     if following in VERBS or following in IMPERATIVES:
         return True
@@ -271,7 +271,8 @@ def _new_clause(text: list[str], cue: int, conjunction: int, start: int) -> bool
             return True
     ends = (k for k in range(conjunction + 1, len(text)) if text[k] in PUNCTUATION or text[k] in CLAUSE_WORDS)
     n_after = next(ends, len(text)) - conjunction - 1
-    return n_after > MAX_PAIR or (text[cue] not in OBJECT_NEGATORS and conjunction - cue - 1 > MAX_PAIR)
+    far = text[cue] not in OBJECT_NEGATORS and conjunction - cue - 1 > MAX_PAIR
+    return n_after > (1 if far else MAX_PAIR)
 
 
 def _plain_start(text: list[str], start: int) -> int:

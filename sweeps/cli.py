@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import DDSweepError, InputError
+from sweeps.judge_verbs import judge_app
 from sweeps.shell import folder_writer, interruptible
 from sweeps.tools import TOOLS, tools
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(tools)
+app.add_typer(judge_app, name="judge", rich_help_panel=TOOLS)
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StoreOption = Annotated[

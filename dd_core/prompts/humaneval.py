@@ -6,8 +6,10 @@ repository. The problems are old and well known: models have met them in pre-tra
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -43,10 +45,25 @@ def completed(row: dict[str, Any]) -> dict[str, Any]:
         "reference": REFERENCE,
         "program": {
             "entry_point": problem["entry_point"],
-            "tests": problem["test"],
+            "tests": _helpers(problem) + problem["test"],
             "solution": problem["prompt"] + problem["canonical_solution"],
         },
     } | labels
+
+
+def _helpers(problem: dict[str, str]) -> str:
+    """The functions beside the one asked for that the tests use, with the imports: a program's own are not trusted.
+
+    Three problems have one: 32, 38 and 50.
+    """
+    source = problem["prompt"]
+    if source.count("def ") < 2:
+        return ""
+    body = ast.parse(source).body
+    used = set(re.findall(r"\w+", problem["test"])) - {problem["entry_point"]}
+    helpers = [node for node in body if isinstance(node, ast.FunctionDef) and node.name in used]
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)] if helpers else []
+    return "".join(f"{ast.get_source_segment(source, node)}\n\n\n" for node in (*imports, *helpers))
 
 
 @cache
