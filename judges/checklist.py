@@ -14,11 +14,15 @@ from dd_core.records import GoldClaim, Prompt
 from judges import numerals, polarity, text
 from judges.base import DeterministicJudge, JudgeRow, Mark
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
 
 CORRECT_FROM = 0.5
 """Coverage from which an answer counts as correct."""
+
+MAX_MENTIONS = 200
+"""An answer that repeats a phrase more often is judged by its first and its last mentions, half as many each: 200 KB of
+one city's name took more than a second."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,12 @@ def _occurrences(phrases: tuple[str, ...], answer: Answer, against: bool = False
     found = []
     for phrase in phrases:
         wanted = text.phrase_words(phrase)
-        if not answer.vocabulary.issuperset(wanted) and not text.is_ratio(wanted):
+        if not answer.vocabulary.issuperset(wanted) and not ("part" in answer.vocabulary and text.is_ratio(wanted)):
             continue
-        for start, end in text.find(answer.words, wanted):
+        spans = text.find(answer.words, wanted)
+        if len(spans) > MAX_MENTIONS:
+            spans = spans[: MAX_MENTIONS // 2] + spans[-MAX_MENTIONS // 2 :]
+        for start, end in spans:
             if wanted in (("yes",), ("no",)):
                 if polarity.opens_sentence(answer.words, start):
                     found.append(_Said(start, end, phrase, "asserted"))

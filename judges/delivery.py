@@ -12,7 +12,7 @@ from dd_core.dispositions import HEDGE_MARKERS, REFUSAL_MARKERS, find_hedges
 from judges.base import DeterministicJudge, JudgeRow, Mark
 from judges.text import without_echo
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
 
 

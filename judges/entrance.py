@@ -1,7 +1,7 @@
 """The pool's entrance over HTTP, for judging from outside: a token, JSON in, JSON out.
 
     GET  /health   whether the entrance answers; needs no token
-    GET  /judges   the judges by label: axes, fingerprint, what a row must bring
+    GET  /judges   the judges by label: axes, fingerprint, what a row must bring, whether it is costly
     POST /score    {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response", …}]} → {"judgements": […]}
 
 Listens on 127.0.0.1 alone. Knows the token by its digest, and no judge.
@@ -23,6 +23,7 @@ from dd_core.canonical import sha256
 from dd_core.judging import JudgeSpec
 from judges import make_judge
 from judges.base import JudgeRow
+from judges.wire import ROWS, pack
 
 if TYPE_CHECKING:
     from ray.serve import Application
@@ -42,8 +43,12 @@ class Entrance:
         for text in specs:
             spec = JudgeSpec.model_validate_json(text)
             judge = make_judge(spec)
-            about = {"axes": list(judge.axes), "fingerprint": judge.fingerprint, "needs": list(judge.needs)}
-            self._judges[spec.label] = about
+            self._judges[spec.label] = {
+                "axes": list(judge.axes),
+                "fingerprint": judge.fingerprint,
+                "needs": list(judge.needs),
+                "costly": judge.costly,
+            }
 
     async def __call__(self, request: Request) -> JSONResponse:
         route = (request.method, request.url.path)
@@ -67,20 +72,21 @@ class Entrance:
         return scheme.lower() == "bearer" and hmac.compare_digest(sha256(token.encode()), self._token_digest)
 
     async def _scored(self, body: bytes) -> JSONResponse:
-        from judges.pool import BLOCK_ROWS, WIRE
+        from judges.pool import ASKED_ROWS, CALL_ROWS
 
         try:
             asked = json.loads(body)
             label = asked["judge"]
-            rows: list[JudgeRow] = WIRE.validate_python(asked["rows"])
+            rows: list[JudgeRow] = ROWS.validate_python(asked["rows"])
         except ValidationError as error:
             first = error.errors()[0]
             return _refused(422, f"rows.{'.'.join(map(str, first['loc']))}: {first['msg']}")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return _refused(422, f'expected {{"judge": …, "rows": […]}}: {error}')
-        if label not in self._judges:
+        if not isinstance(label, str) or label not in self._judges:
             return _refused(422, f"judge: there is no {label!r}; there are {', '.join(self._judges)}")
-        parts = [WIRE.dump_json(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS)]
+        size = ASKED_ROWS if self._judges[label]["costly"] else CALL_ROWS
+        parts = [pack(rows[start : start + size]) for start in range(0, len(rows), size)]
         try:
             found = await asyncio.gather(*(self._replicas.score.remote(label, part) for part in parts))
         except Exception as error:  # a lost replica, or a judge that cannot be paid: the caller may come again

@@ -157,6 +157,7 @@ class ModelJudge(Judge):
         fingerprint = self.fingerprint
 
         async def all_of(asker: Asker) -> list[dict[str, Any]]:
+            asker.stopped = None  # somebody may have paid since the last block
             asked = [self._judged(row, repeat, asker, fingerprint) for row in rows for repeat in range(self.passes)]
             found = await asyncio.gather(*asked, return_exceptions=True)  # what is in flight is paid for: it is kept
             for one in found:

@@ -37,8 +37,8 @@ NEGATIVE_PAIRS = frozenset(
 FALSITY = frozenset(words_of("false myth misconception incorrect untrue wrong"))
 HARMLESS_AFTER_NOT = frozenset(
     words_of(
-        "only just merely simply solely alone surprisingly surprising far long least unlike uncommon uncommonly unusual "
-        "impossible infrequently rarely seldom disputed denied doubted"
+        "only just merely simply solely alone surprisingly surprising far long least unlike uncommon uncommonly "
+        "unusual impossible infrequently rarely seldom disputed denied doubted"
     )
 )
 HARMLESS_AFTER_NO = PUNCTUATION | frozenset(
@@ -60,6 +60,9 @@ AUXILIARIES = frozenset(
 """With their folded forms, so that the set does not depend on how plurals are folded."""
 
 VERBS = AUXILIARIES - {"may", "can"}
+FINITE = VERBS | {"must", "shall"}
+"""Verbs by which a clause of its own is known."""
+
 PRONOUNS = frozenset(words_of("it he she they there we i you"))
 DETERMINERS = frozenset(words_of("the a an this that these those its their his her our your my each every some most"))
 BEFORE_DETERMINERS = frozenset(
@@ -73,13 +76,14 @@ NEW_CLAUSE_AFTER = PRONOUNS | frozenset(
 
 IMPERATIVES = frozenset(
     words_of(
-        "take use add try choose pour serve replace put mix go substitute pick make cook let keep leave bring stir whisk "
-        "bake simmer remove wait melt drain rinse"
+        "take use add try choose pour serve replace put mix go substitute pick make cook let keep leave bring stir "
+        "whisk bake simmer remove wait melt drain rinse"
     )
 )
 PREVENTING = frozenset(words_of("avoid prevent preserve ensure"))
 MAX_PAIR = 3
-"""Words on either side of an "and" up to which a negation denies both: "not sweet and sour"."""
+"""Words on either side of an "and" up to which a negation denies both ("not sweet and sour"), unless more stands after
+it than before ("not a fish and breathes air")."""
 
 ADVERBS = frozenset(
     words_of("actually really truly indeed definitely certainly probably also a an the common popular simply just ever")
@@ -215,6 +219,8 @@ def _list_goes_on(text: list[str], comma: int) -> bool:
 
 
 def _denied_before(text: list[str], start: int, own_negation: bool) -> bool:
+    if text[start] in CLAUSE_WORDS and text[start - 1] not in NEGATORS:
+        return False  # "do not stir until golden"
     clause = _clause_before(text, start)
     for k in clause:
         pair = (text[k], text[k + 1])
@@ -234,23 +240,24 @@ def _reaches(text: list[str], cue: int, start: int) -> bool:
         return False
     if text[cue] == "nor" and text[cue + 1] in AUXILIARIES and _plain_start(text, cue + 2) == start:
         return False  # the subject is no denial: "nor do beans need it"
-    return not any(
-        text[k] in ("and", "or") and _new_clause(text, cue, k, start) for k in range(cue + 1, start)
-    ) and not (any(text[k] == "to" and text[k + 1] in PREVENTING for k in range(cue + 1, start)))
+    between = range(cue + 1, start)
+    if any(text[k] == "to" and text[k + 1] in PREVENTING for k in between):
+        return False  # "do not stir to avoid lumps"
+    return not any(text[k] in ("and", "or") and _new_clause(text, cue, k, start) for k in between)
 
 
 def _object_ends(text: list[str], cue: int, start: int) -> bool:
     """Whether the object of "without" or "unlike" is over before or at `start`: "Unlike gelatine it has to boil"."""
     for k in range(cue + 2, start + 1):
         word, previous = text[k], text[k - 1]
-        if word in VERBS:
+        if word in FINITE or word in IMPERATIVES:
             return True
         if word in PRONOUNS and not previous.endswith("ing"):
             return True
         if word in DETERMINERS and previous not in BEFORE_DETERMINERS and not previous.endswith("ing"):
             return True
-        if is_number(word) and previous in TOWARDS_NUMBERS and k > cue + 2:
-            return True
+        if is_number(word) and not TOWARDS_NUMBERS.isdisjoint(text[cue + 2 : k]):
+            return True  # "without a lid for the last 15 minutes"
     return False
 
 
@@ -259,20 +266,22 @@ def _new_clause(text: list[str], cue: int, conjunction: int, start: int) -> bool
     following = text[conjunction + 1]
     if following in NEW_CLAUSE_AFTER:
         return True
-    own_verb = any(text[k] in VERBS for k in range(conjunction + 2, start + 1))
+    own_verb = any(text[k] in FINITE for k in range(conjunction + 2, start + 1))
     if own_verb and (text[cue] in OBJECT_NEGATORS or text[cue] in ("not", "never")):
         return True  # "do not stir or the eggs will scramble"
     if text[conjunction] == "or" or "between" in text[cue + 1 : conjunction]:
         return False
-    if following in VERBS or following in IMPERATIVES:
+    if following in FINITE or following in IMPERATIVES:
         return True
     for opening in (DETERMINERS.__contains__, is_number):
         if opening(following) and not opening(text[cue + 1]):
             return True
     ends = (k for k in range(conjunction + 1, len(text)) if text[k] in PUNCTUATION or text[k] in CLAUSE_WORDS)
     n_after = next(ends, len(text)) - conjunction - 1
-    far = text[cue] not in OBJECT_NEGATORS and conjunction - cue - 1 > MAX_PAIR
-    return n_after > (1 if far else MAX_PAIR)
+    if text[cue] in OBJECT_NEGATORS:
+        return n_after > MAX_PAIR
+    n_before = sum(word not in DETERMINERS for word in text[cue + 1 : conjunction])
+    return n_after > max(1, n_before if n_before <= MAX_PAIR else 1)
 
 
 def _plain_start(text: list[str], start: int) -> int:
@@ -298,7 +307,7 @@ def _harmless(text: list[str], cue: int, start: int) -> bool:
         return following in HARMLESS_AFTER_WITHOUT
     if text[cue] == "not":
         if following == "to":
-            return text[cue + 2] in MENTIONING
+            return not MENTIONING.isdisjoint(text[cue + 2 : cue + 3])
         or_not = text[cue - 1] == "or" and "whether" in text[max(cue - REACH, 0) : cue]
         return following in HARMLESS_AFTER_NOT or or_not or _negative_question(text, cue)
     return False

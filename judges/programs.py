@@ -12,6 +12,7 @@ from typing import Any
 
 from dd_core.errors import InputError
 from judges.base import DeterministicJudge, JudgeRow, Mark
+from judges.execution import execute, program_in, unavailable
 
 CODE_VERSION = 1
 """Raised whenever a mark can come out differently."""
@@ -41,8 +42,6 @@ class Programs(DeterministicJudge):
         Raises:
             InputError: programs cannot be isolated here.
         """
-        from judges.execution import unavailable
-
         if (why := unavailable()) is not None:
             raise InputError(why)
         fingerprint = self.fingerprint
@@ -56,8 +55,6 @@ class Programs(DeterministicJudge):
             ValueError: the prompt asks for no program.
             InputError: programs cannot be isolated here.
         """
-        from judges.execution import execute, program_in
-
         if row.program is None:
             raise ValueError(f"prompt {row.prompt_id} asks for no program")
         entry_point = row.program.entry_point

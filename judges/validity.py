@@ -120,8 +120,9 @@ def _ends(pair: Ranked, i: int, compares: bool) -> list[_Plain]:
 def _altered(plain: Sequence[_Plain], axis: str, compares: bool) -> list[tuple[str, str, JudgeRow]]:
     """(change, the plain row's id, the altered row); a judge that compares sees the plain answer as the other one."""
     found = []
-    wrong = [one for one in plain if one.wrong]
-    for several, changes in ((plain, KEEPING), (wrong, DESTROYING)):
+    right, wrong = ([one for one in plain if one.wrong == kind] for kind in (False, True))
+    # Counted among right and wrong answers apart: both meet every wording of a change.
+    for several, changes in ((right, KEEPING), (wrong, KEEPING), (wrong, DESTROYING)):
         for name, change in changes.items():
             if name not in DESERVED.get(axis, ()):
                 found += [(name, one, change(one.row.response, i)) for i, one in enumerate(several)]

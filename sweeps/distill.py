@@ -28,7 +28,8 @@ from dd_core.prompts import choose, load_domain
 from dd_core.records import Completion, Message, Prompt
 from judges.asking import Asker, Spent
 from judges.backends.recorded import Recording
-from judges.checklist import found_claims
+from judges.execution import unavailable
+from judges.found import found_in
 from judges.pairs import known_pairs
 from storage import open_store
 from storage.blocks import Blocks
@@ -110,13 +111,13 @@ def regate(domain: str, rows: Path, out: Path, report: Report = lambda done, tot
     everything: list[AnyRow] = [*samples, *pairs]
     by_id = {prompt.prompt_id: prompt for prompt in prompts["train"]}
     answers = [(by_id[s.prompt_id], s.answer) for s in samples if s.kind != "trace" and s.prompt_id in by_id]
-    n_right = sum(is_right(prompt, found_claims(prompt, answer)) for prompt, answer in answers)
+    n_right = sum(is_right(prompt, found_in(prompt, answer)) for prompt, answer in answers)
 
     async def through() -> Gated:
-        verifier = ByClaims(found_claims)
+        verifier = by_what_is_known(prompts["train"])
         validity = await validate(verifier, known_pairs(domain), prompts["train"])
         return await gate(
-            everything, prompts, found_claims, verifier, validity, len(answers), n_right,
+            everything, prompts, found_in, verifier, validity, len(answers), n_right,
             lambda done, total: report(done, total, "rows at the gate"),
         )  # fmt: skip
 
@@ -142,15 +143,18 @@ def _verifiable(domain: str) -> dict[str, tuple[Prompt, ...]]:
     """The prompts of a domain whose answers can be verified here.
 
     Raises:
-        InputError: the domain is unknown, or asks for programs.
+        InputError: the domain is unknown, or asks for programs, which cannot be isolated here.
     """
     prompts = load_domain(domain)
-    if any(prompt.program is not None for prompt in prompts["train"]):
-        raise InputError(
-            f"{domain}: the answers are programs, and nothing here runs programs of a model in isolation yet; "
-            "its embedded rows can be trained on"
-        )
+    why = unavailable() if prompts["train"][0].program is not None else None
+    if why is not None:
+        raise InputError(f"{domain}: the answers are programs. {why}")
     return prompts
+
+
+def by_what_is_known(prompts: Sequence[Prompt]) -> ByClaims:
+    """The deterministic verifier of a domain's prompts."""
+    return ByClaims(found_in, "gold claims" if prompts[0].program is None else "the tests of each problem")
 
 
 async def _distill(
@@ -167,7 +171,7 @@ async def _distill(
     asked = {name: config.teachers[name] for name in dict.fromkeys(map(config.of, config.all_stages))}
     async with Asker(asked, Blocks(open_store(store)), spent, config.budget_usd, config.seed) as asker:
         classroom = Classroom(config, asker)
-        verifier = _verifier(config, classroom)
+        verifier = _verifier(config, classroom, prompts["train"])
         # Before a teacher is paid: rows that nobody can verify are of no use.
         validity = await validate(verifier, known_pairs(domain), prompts["train"])
         if not validity.valid:
@@ -179,13 +183,13 @@ async def _distill(
         taught, lost = await _teach_all(config, chosen, asker, classroom, report)
         rows: list[AnyRow] = []
         for one in taught:
-            more, aside = rows_of(one, found_claims)
+            more, aside = rows_of(one, found_in)
             rows += more
             lost += aside
-        right = [one for one in taught if is_right(one.prompt, found_claims(one.prompt, one.final))]
-        rows += calibration_pairs(right, found_claims, config.seed)
+        right = [one for one in taught if is_right(one.prompt, found_in(one.prompt, one.final))]
+        rows += calibration_pairs(right, found_in, config.seed)
         gated = await gate(
-            rows, prompts, found_claims, verifier, validity, len(chosen), len(right),
+            rows, prompts, found_in, verifier, validity, len(chosen), len(right),
             lambda done, total: report(done, total, "rows at the gate"),
         )  # fmt: skip
         if asker.stopped is not None:
@@ -212,7 +216,7 @@ async def _teach_all(
         nonlocal n_done
         try:
             result: Taught | tuple[SetAside, ...] = await teach(
-                prompt, classroom.ask, found_claims, config.attempts, "student" in config.stages, on_fault
+                prompt, classroom.ask, found_in, config.attempts, "student" in config.stages, on_fault
             )
         except Lost as lost:
             result = lost.rows
@@ -246,9 +250,9 @@ def _record(replies_to: Mapping[tuple[Message, ...], Mapping[int, Completion]], 
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _verifier(config: Teachers, classroom: Classroom) -> Verifier:
+def _verifier(config: Teachers, classroom: Classroom, prompts: Sequence[Prompt]) -> Verifier:
     if "verifier" not in config.stages:
-        return ByClaims(found_claims)
+        return by_what_is_known(prompts)
     return ByModel(config.stages["verifier"], classroom.ask, config.attempts)
 
 

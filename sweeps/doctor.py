@@ -74,6 +74,7 @@ def checks(store: str = "ddsweep-store", environ: Mapping[str, str] = os.environ
         _ray(environ),
         _embedded(),
         *_extras(),
+        _isolation(),
         _size("environment", Path(sys.prefix)) if sys.prefix != sys.base_prefix else _no_environment(),
         _store(store),
         _size("model cache", cache_dir()),
@@ -112,7 +113,7 @@ def _python() -> Check:
 def _platform() -> Check:
     system = f"{platform.system()} {platform.release()} ({platform.machine()})"
     if platform.system() == "Darwin":
-        return _warn("platform", f"{system}; macOS has no isolation for executed code", "run code domains on Linux")
+        return _ok("platform", system)
     if platform.system() == "Windows":
         return _missing("platform", f"{system}; Windows itself is not supported", "use WSL2 and work inside it")
     if "microsoft" not in platform.release().lower():
@@ -220,6 +221,16 @@ def _extras() -> Iterable[Check]:
             yield _ok(f"extra {extra}", f"{package} {found}")
         else:
             yield _ok(f"extra {extra}", f"not installed; it brings {purpose} ({remedy})")
+
+
+def _isolation() -> Check:
+    from judges.execution import unavailable
+
+    if (why := unavailable()) is None:
+        return _ok("isolation", "programs written by a model can be run in a sandbox here")
+    return _warn(
+        "isolation", f"no program written by a model is run here: {why}", "or run studies of domain code elsewhere"
+    )
 
 
 def _no_environment() -> Check:

@@ -7,9 +7,10 @@ from typing import Any
 
 from dd_core.errors import InputError
 from judges.base import JudgeRow
+from judges.wire import ROWS as WIRE_ROWS
 
-ROWS = 1024
-"""Rows of one request: four blocks, so that two replicas are busy."""
+ROWS = 4096
+"""Rows of one request: four calls, so that two replicas are busy."""
 
 TIMEOUT_S = 3600.0
 
@@ -24,16 +25,16 @@ def score_remotely(
     """
     import httpx2
 
-    from judges.pool import WIRE
-
     found: list[dict[str, Any]] = []
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx2.Client(base_url=address, headers=headers, timeout=TIMEOUT_S) as client:
         for label in labels:
             for start in range(0, len(rows), ROWS):
                 part = list(rows[start : start + ROWS])
                 try:
-                    reply = client.post("/score", json={"judge": label, "rows": WIRE.dump_python(part, mode="json")})
+                    reply = client.post(
+                        "/score", json={"judge": label, "rows": WIRE_ROWS.dump_python(part, mode="json")}
+                    )
                     said = reply.json()
                 except (httpx2.RequestError, httpx2.InvalidURL) as error:
                     raise InputError(f"--address {address}: no pool answers there: {error}") from None

@@ -56,12 +56,14 @@ class Verifier(ABC):
 
 
 class ByClaims(Verifier):
-    """The answer that makes more of the prompt's gold claims is better; deterministic, the order plays no part."""
+    """The answer that holds more of what is known is better; deterministic, the order plays no part.
 
-    name = "gold claims"
+    Args:
+        name: what is known: gold claims, or the tests of programs.
+    """
 
-    def __init__(self, found: Found) -> None:
-        self._found = found
+    def __init__(self, found: Found, name: str = "gold claims") -> None:
+        self._found, self.name = found, name
 
     async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
         mine, others = sum(self._found(prompt, one)), sum(self._found(prompt, other))

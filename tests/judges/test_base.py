@@ -9,7 +9,8 @@ import pytest
 
 from dd_core.errors import InputError
 from dd_core.records import JUDGEMENTS, GoldClaim
-from judges import JUDGES, Judge, JudgeRow, Mark, make_judge
+from judges import DETERMINISTIC, JudgeRow, Mark, make_judge
+from judges.base import DeterministicJudge
 
 CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
 
@@ -18,7 +19,7 @@ def row(row_id: str, response: str = "It is Paris.") -> JudgeRow:
     return JudgeRow(row_id, "p1", "What is the capital of France?", response, (CLAIM,))
 
 
-class Fussy(Judge):
+class Fussy(DeterministicJudge):
     """Refuses some answers, and marks others in ways that no judge may."""
 
     name = "fussy"
@@ -38,7 +39,7 @@ class Fussy(Judge):
         return {"coverage": Mark(float(row.response)), "correct": Mark(1.0, {"why": "so"})}
 
 
-@pytest.mark.parametrize("name", sorted(JUDGES))
+@pytest.mark.parametrize("name", DETERMINISTIC)
 def test_a_judgement_has_the_columns_of_the_table(name: str) -> None:
     judgements = make_judge(name).score([row("r1"), row("r2", "Perhaps it is Lyon.")])
     assert {(j["response_id"], j["axis"]) for j in judgements} == {
@@ -49,7 +50,7 @@ def test_a_judgement_has_the_columns_of_the_table(name: str) -> None:
     assert set(judgements[0]) == {column.name for column in JUDGEMENTS.columns} - {"created"}
 
 
-@pytest.mark.parametrize("name", sorted(JUDGES))
+@pytest.mark.parametrize("name", DETERMINISTIC)
 def test_order_and_block_size_change_no_judgement(name: str) -> None:
     rows = [row(f"r{i}", text) for i, text in enumerate(["Paris.", "Lyon, I think.", "", "Not Paris."])]
     judge = make_judge(name)
@@ -59,7 +60,9 @@ def test_order_and_block_size_change_no_judgement(name: str) -> None:
 
 
 def test_a_judge_cannot_see_whose_answer_it_reads() -> None:
-    assert {field.name for field in fields(JudgeRow)} == {"row_id", "prompt_id", "prompt", "response", "claims"}
+    of_the_prompt = {"prompt_id", "prompt", "claims", "history", "correction", "program"}
+    of_the_answer = {"row_id", "response", "other", "finish_reason", "max_new_tokens"}
+    assert {field.name for field in fields(JudgeRow)} == of_the_prompt | of_the_answer
 
 
 def test_a_row_on_which_the_judge_raises_is_an_error_and_not_a_score() -> None:
@@ -81,9 +84,9 @@ def test_a_mark_outside_the_axis_or_missing_is_an_error(response: str) -> None:
 
 def test_another_rubric_is_another_fingerprint() -> None:
     assert Fussy(1).fingerprint == Fussy(1).fingerprint != Fussy(2).fingerprint
-    assert len({make_judge(name).fingerprint for name in JUDGES}) == len(JUDGES)
+    assert len({make_judge(name).fingerprint for name in DETERMINISTIC}) == len(DETERMINISTIC)
 
 
 def test_an_unknown_judge_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(InputError, match="no judge is called 'checklst'; there are checklist, delivery"):
+    with pytest.raises(InputError, match="unknown judge 'checklst'; did you mean 'checklist'"):
         make_judge("checklst")

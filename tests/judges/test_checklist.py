@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import process_time
 
 import pytest
 import yaml
 
 from dd_core.canonical import digest
+from dd_core.distill.rows import embedded, load_rows
 from dd_core.records import GoldClaim
-from judges import JudgeRow, make_judge
+from judges import JudgeRow, make_judge, text
 from judges.checklist import CODE_VERSION
 from judges.text import phrase_words, words
 
 LABELLED = Path(__file__).with_name("checklist_answers.yaml")
-MARKS = {1: "704a7b9e9564beef916458b24e766da570399973f6ce62e33d7a25d636110969"}
+DENIALS = yaml.safe_load(Path(__file__).with_name("denials.yaml").read_text(encoding="utf-8"))
+MARKS = {2: "704a7b9e9564beef916458b24e766da570399973f6ce62e33d7a25d636110969"}
 """Code version → digest of the marks of the labelled answers."""
 
 PARIS = GoldClaim(claim="The capital is Paris", accept=("Paris",), contradict=("Lyon",))
@@ -143,8 +146,58 @@ def test_two_things_stay_different_words(one: str, other: str) -> None:
     assert words(one) != words(other)
 
 
-@pytest.mark.parametrize(
-    "text", ["Paris is not " * 5000, "1," * 20000, '"' * 20000, "A. " * 20000, "9" * 50000, "\n" * 20000]
-)
-def test_a_degenerate_answer_is_judged_like_any_other(text: str) -> None:
-    assert judged(text)["coverage"]["status"] == "ok"
+@pytest.mark.parametrize(("phrase", "answer"), DENIALS["said"])
+def test_a_negation_leaves_alone_what_it_does_not_govern(phrase: str, answer: str) -> None:
+    assert judged(answer, GoldClaim(claim=phrase, accept=(phrase,)))["coverage"]["score"] == 1.0
+
+
+@pytest.mark.parametrize(("phrase", "answer"), DENIALS["not_said"])
+def test_a_negation_denies_all_that_it_governs(phrase: str, answer: str) -> None:
+    found = judged(answer, GoldClaim(claim=phrase, accept=(phrase,)))["coverage"]
+    assert json.loads(found["fields"])["claims"][0]["why"] == "denied"
+
+
+@pytest.mark.parametrize(("phrase", "answer"), DENIALS["number_said"])
+def test_a_ratio_or_a_time_is_found_in_any_spelling(phrase: str, answer: str) -> None:
+    assert judged(answer, GoldClaim(claim=phrase, accept=(phrase,)))["coverage"]["score"] == 1.0
+
+
+@pytest.mark.parametrize(("phrase", "answer"), DENIALS["number_not_said"])
+def test_another_ratio_or_a_time_is_not_the_number(phrase: str, answer: str) -> None:
+    assert judged(answer, GoldClaim(claim=phrase, accept=(phrase,)))["coverage"]["score"] == 0.0
+
+
+def test_trying_every_rewrite_on_every_text_changes_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [row.response for row, _ in labelled()] + [answer for pairs in DENIALS.values() for _, answer in pairs]
+    for domain in ("chef", "facts", "code"):
+        texts += [sample.answer for sample in load_rows(embedded(domain), domain)[0]]
+    texts += ["20% at 5 km/h", "per cent", "St. Mary isnt", "$1,000", "it's 40° now", "90 mph", "12 000 000", "10–12"]
+    quick = [words(said) for said in texts]
+    everywhere = tuple((("",), pattern, replacement) for _, pattern, replacement in text._REWRITES)
+    monkeypatch.setattr(text, "_REWRITES", everywhere)
+    assert [words(said) for said in texts] == quick
+
+
+DEGENERATE = [
+    "The capital of France is Paris. ", "It is not Paris and it is Lyon, actually. ", "Paris Lyon ", "Paris is not ",
+    "not Paris or ", "Lyon, that is wrong, Paris ", "also ", "a", "1,", "9", "1:", "1.", "one million ", "A. ", "- ",
+    "!", ".", '"', "'", "`", "`a ", "```\n", "\0", "\x1b\x02", "\n", "\t", "😀", "القاهرة هي العاصمة. ", "שָׁלוֹם ",
+    "a\u0301\u0316", "\u0301\u0316", "한국어 ", "\ufdfa",
+]  # fmt: skip
+"""What a broken answer repeats, to 200 KB."""
+
+
+@pytest.mark.parametrize("name", ["checklist", "delivery"])
+@pytest.mark.parametrize("repeated", DEGENERATE, ids=ascii)
+def test_200_kb_of_anything_are_judged_in_less_than_a_second(repeated: str, name: str) -> None:
+    said = "I " + repeated * (200_000 // len(repeated.encode()))
+    claims = (GoldClaim(claim="c", accept=("Paris", "also known", "3:1"), contradict=("Lyon", "a", "not Paris")),)
+    start = process_time()
+    judgements = make_judge(name).score([JudgeRow("r", "p", "What is the capital?", said, claims)])
+    assert process_time() - start < 1
+    assert [judgement["status"] for judgement in judgements] == ["ok"] * len(judgements)
+
+
+@pytest.mark.parametrize("opened", ['"', "`", "'", "```\n", "(", "**"])
+def test_what_is_opened_and_never_closed_hides_no_claim(opened: str) -> None:
+    assert judged(f"{opened}It is Paris, the city on the Seine.")["coverage"]["score"] == 1.0

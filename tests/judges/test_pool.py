@@ -1,4 +1,4 @@
-"""The pool on a real local Ray: blocks come back whole, also when a replica is killed in the middle of one."""
+"""The pool on a real local Ray: calls come back whole and once, also when a replica is killed in the middle of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import ray
 from dd_core.errors import InputError
 from dd_core.records import GoldClaim
 from judges import JudgeRow, make_judge
-from judges.pool import PoolClient, start_pool, stop_pool
+from judges.pool import ONGOING, QUEUED, PoolClient, pool_state, start_pool, stop_pool
 
 NAMES = ("checklist", "delivery")
 CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
@@ -49,8 +49,8 @@ def test_the_pool_says_what_the_judges_say_here(pool: PoolClient) -> None:
 
 
 def test_more_rows_than_a_call_carries_come_back_in_order(pool: PoolClient) -> None:
-    answers = pool.score("delivery", rows(150))
-    assert [answer["response_id"] for answer in answers] == [f"r{i}" for i in range(150)]
+    answers = pool.score("delivery", rows(2500))
+    assert [answer["response_id"] for answer in answers] == [f"r{i}" for i in range(2500)]
 
 
 def test_a_row_that_cannot_be_judged_comes_back_as_an_error(pool: PoolClient) -> None:
@@ -67,14 +67,14 @@ def test_a_client_works_after_pickling_and_inside_an_actor(pool: PoolClient) -> 
         def judge(self) -> list[dict]:
             return self.client.score("checklist", rows(3))
 
-    assert pickle.loads(pickle.dumps(pool)).judge_names == NAMES
+    assert pickle.loads(pickle.dumps(pool)).labels == NAMES
     trial: Any = ray.remote(Trial).remote(pool)
     assert ray.get(trial.judge.remote(), timeout=60) == make_judge("checklist").score(rows(3))
     ray.kill(trial)
 
 
 def test_a_block_whose_replica_is_killed_comes_back_whole(pool: PoolClient) -> None:
-    long_rows = rows(64, padding=2000)
+    long_rows = rows(64, padding=40_000)
     answers: list[dict] = []
     caller = threading.Thread(target=lambda: answers.extend(pool.score("checklist", long_rows)))
     victim = replica()
@@ -88,11 +88,36 @@ def test_a_block_whose_replica_is_killed_comes_back_whole(pool: PoolClient) -> N
     assert replica().pid != victim.pid
 
 
+def test_a_replica_tells_how_it_is(pool: PoolClient) -> None:
+    pool.score("delivery", rows(3))
+    assert pool_state() == {"RUNNING": "1"}
+    state = pool._connect().state.remote().result(timeout_s=30)
+    assert state["pid"] == replica().pid and state["rows"] >= 3 and state["calls"] >= 1
+
+
+def test_a_crowd_of_callers_is_held_back_and_loses_nothing(pool: PoolClient) -> None:
+    """More calls at one time than the replica works on and keeps waiting."""
+    answers: dict[int, list[dict]] = {}
+
+    def ask(caller: int) -> None:
+        answers[caller] = PoolClient(NAMES).score("checklist", rows(8, padding=200))
+
+    crowd = [threading.Thread(target=ask, args=(caller,)) for caller in range(ONGOING + QUEUED + 16)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join(timeout=120)
+    assert len(answers) == len(crowd)
+    assert all(
+        [a["response_id"] for a in got] == [f"r{i}" for i in range(8) for _ in (0, 1)] for got in answers.values()
+    )
+
+
 def test_a_judge_that_the_client_was_not_made_for_is_refused(pool: PoolClient) -> None:
     with pytest.raises(KeyError, match="other"):
         pool.score("other", rows(1))
 
 
 def test_an_unknown_judge_is_refused_before_anything_starts() -> None:
-    with pytest.raises(InputError, match="no judge is called 'chekclist'"):
+    with pytest.raises(InputError, match="unknown judge 'chekclist'"):
         start_pool(["chekclist"])

@@ -227,6 +227,14 @@ def test_errors_in_one_arm_only_are_found() -> None:
     assert "treated" in audit.note
 
 
+def test_over_five_percent_of_errors_is_told_also_where_both_arms_lose_alike() -> None:
+    planted = small(n_fresh=120)
+    lose(planted, 0.15)
+    audit = audited(planted, "lost_rows")
+    assert audit.status in ("warn", "unclear")
+    assert "is lost on" in audit.note
+
+
 def test_three_percent_of_errors_in_both_arms_are_counted_and_no_fault() -> None:
     planted = small()
     lose(planted, 0.03)

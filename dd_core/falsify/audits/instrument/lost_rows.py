@@ -3,7 +3,8 @@
 fails when errors carry scores, or when the lost share (errors and missing rows, failed trainings included) on the
 claimed axis, an axis in scope or the anchor differs between the arms by more than 5 points by its whole 99.93%
 interval. When only filling the lost pairs with the worst case would keep the fresh step from passing: unclear if over
-10% is lost, else a warning. Without a plan in the manifest, what either arm answered counts as planned.
+10% is lost, else a warning; a warning as well when over 5% of an arm is lost, alike in both. Without a plan in the
+manifest, what either arm answered counts as planned.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def audit(case: Case) -> Finding:
     claim = case.claim
     axes = dict.fromkeys([claim.axis, *claim.in_scope, *([claim.anchor] if claim.anchor else [])])
     most = 0.0
+    worst, where = 0.0, ""
     for axis in axes:
         for split in ("fresh", "eval"):
             n = _n_prompts(case, split)
@@ -45,15 +47,18 @@ def audit(case: Case) -> Finding:
             if bounds[0] > MOST_DIFFERENCE or bounds[1] < -MOST_DIFFERENCE:
                 shares = f"{lost['treated']:.1%} of treated and {lost['baseline']:.1%} of baseline rows are lost"
                 return Finding("fail", f"On {split} {shares} on {axis}.", evidence)
+            if max(lost.values()) > worst:
+                worst, where = max(lost.values()), f"on {split} on {axis}"
             if (axis, split) == (claim.axis, "fresh"):
                 most = max(lost.values())
-    if most == 0:
+    if worst == 0:
         return Finding("pass", "Every planned row is there and scored.", evidence)
     if case.steps["fresh"].result.status == "pass" and not _survives_worst_case(case):
         status: AuditStatus = "unclear" if most > MUCH else "warn"
         note = f"{most:.1%} of an arm is lost on fresh; filled with the worst case, the fresh step would not pass."
         return Finding(status, note, evidence)
-    return Finding("pass", f"{most:.1%} of an arm is lost on fresh, alike in both arms.", evidence)
+    said = f"{worst:.1%} of an arm is lost {where}, alike in both arms."
+    return Finding("warn" if worst > MOST_DIFFERENCE else "pass", said, evidence)
 
 
 def _answered(case: Case, split: str, name: str = "prompt_id") -> set[str]:

