@@ -1,13 +1,9 @@
-"""The seven dispositions and the axes that measure them; `find_hedges` is here for those who ask after one of them.
+"""The seven dispositions, and the axes that measure them.
 
 Knows no judge, no training row and no model.
 """
 
 from __future__ import annotations
-
-from dd_core.hedges import HEDGE_MARKERS as HEDGE_MARKERS
-from dd_core.hedges import REFUSAL_MARKERS as REFUSAL_MARKERS
-from dd_core.hedges import find_hedges as find_hedges
 
 DISPOSITIONS: dict[str, str] = {
     "eager": "warmth",

@@ -23,7 +23,7 @@ from dd_core.canonical import sha256
 from dd_core.judging import JudgeSpec
 from judges import make_judge
 from judges.base import JudgeRow
-from judges.wire import ROWS, pack
+from judges.wire import ASKED_ROWS, CALL_ROWS, ROWS, pack
 
 if TYPE_CHECKING:
     from ray.serve import Application
@@ -72,8 +72,6 @@ class Entrance:
         return scheme.lower() == "bearer" and hmac.compare_digest(sha256(token.encode()), self._token_digest)
 
     async def _scored(self, body: bytes) -> JSONResponse:
-        from judges.pool import ASKED_ROWS, CALL_ROWS
-
         try:
             asked = json.loads(body)
             label = asked["judge"]

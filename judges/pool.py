@@ -20,18 +20,13 @@ from dd_core.errors import DDSweepError
 from dd_core.judging import JudgeSpec
 from judges import JUDGES, make_judge
 from judges.base import Judge, JudgeRow
-from judges.wire import pack, unpack
+from judges.wire import ASKED_ROWS, CALL_ROWS, pack, unpack
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 APP = "ddsweep-judges"
 DEPLOYMENT = "judges"
-CALL_ROWS, ASKED_ROWS = 1024, 64
-"""Rows in one call, of a judge that computes and of one that costs money or a process. A call costs Serve and Ray 8 ms
-of CPU whatever is in it, as much as judging 200 rows: with 256 rows the checklist judge took 1.9 times the plain
-function on as many cores, with 1,024 it takes 1.2 to 1.3."""
-
 ATTEMPTS = 5
 BACK_OFF_S = 0.5
 """Pause after the first failed attempt; doubled each time, 7.5 s in all: a replica is replaced in 2 to 4 s."""

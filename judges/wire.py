@@ -16,6 +16,11 @@ from pydantic import BaseModel, TypeAdapter
 from dd_core.records import GoldClaim, Message, Program
 from judges.base import JudgeRow
 
+CALL_ROWS, ASKED_ROWS = 1024, 64
+"""Rows in one call, of a judge that computes and of one that costs money or a process. A call costs Serve and Ray 8 ms
+of CPU whatever is in it, as much as judging 200 rows: with 256 rows the checklist judge took 1.9 times the plain
+function on as many cores, with 1,024 it takes 1.2 to 1.3."""
+
 ROWS = TypeAdapter(list[JudgeRow])
 """Rows as they are read from outside: plain JSON, every member checked."""
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+import sweeps.profile_verb  # noqa: F401  (registers its verb among the tools)
 from dd_core.errors import DDSweepError, InputError
 from sweeps.judge_verbs import judge_app
 from sweeps.shell import folder_writer, interruptible

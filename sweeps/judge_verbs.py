@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import InputError
-from sweeps.shell import interruptible, make_folder
+from sweeps.shell import interruptible, log_file, make_folder
 
 TOKEN_ENV = "DDSWEEP_JUDGE_TOKEN"
 NOT_VALID = 3
@@ -50,16 +50,13 @@ def serve(
     import secrets
     import time
 
-    from rich.console import Console
-
     from cluster.session import session
     from sweeps.judging import judges_of
 
     specs = judges_of(judges)
     _free(port)
     token = os.environ.get(TOKEN_ENV, "").strip() or secrets.token_urlsafe(24)
-    console = Console(highlight=False)
-    with interruptible("the pool has stopped"), session(cpus=1) as here:
+    with interruptible("the pool has stopped"), log_file("judge-serve") as (_, console), session(cpus=1) as here:
         from judges.pool import start_pool, stop_pool
 
         try:

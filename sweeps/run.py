@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -24,11 +22,12 @@ from dd_core.errors import InputError, StudyFailed
 from dd_core.falsify import Bundle, Verdict, falsify
 from dd_core.report import render_html
 from dd_core.study import Study, load_study, parse_study
-from dd_core.subjects.registry import cache_dir, get_subject, missing
+from dd_core.subjects.registry import get_subject, missing
 from storage import Store, load_bundle, open_store
 from storage.commits import StudyFiles
 from sweeps.plan import Schedule, check, make_manifest, outline, seconds, study_id, subjects_at_hand
 from sweeps.progress import Display
+from sweeps.shell import log_file
 
 DEFAULT_STORE = "ddsweep-store"
 
@@ -83,7 +82,7 @@ def run_study(
     opened = open_store(store)
     files = StudyFiles(opened, study_id(study))
     manifest = files.write_manifest(asked)
-    with _log_file(files.study_id) as (log_path, out):
+    with log_file(files.study_id) as (log_path, out):
         console = console or out
         try:
             if Schedule(study).pending(files.find):
@@ -196,52 +195,3 @@ def _status(console: Console, text: str) -> Iterator[None]:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def _log_file(study_id: str) -> Iterator[tuple[Path, Console]]:
-    """Sends what libraries print, from this process and its children, to a log file; yields its path and a console.
-
-    The console still writes to the real standard output.
-    """
-    folder = cache_dir().parent / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{study_id}.log"
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        with _redirected(path) as out:
-            yield path, Console(file=out, highlight=False)
-    finally:
-        root.removeHandler(handler)
-        handler.close()
-
-
-@contextlib.contextmanager
-def _redirected(path: Path) -> Iterator[IO[str]]:
-    """File descriptors 1 and 2 lead to `path` meanwhile; yields a stream to the old standard output.
-
-    Where standard output is no file descriptor (a notebook, a captured test), nothing is redirected.
-    """
-    try:
-        out, err = sys.stdout.fileno(), sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):
-        yield sys.stdout
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved_out, saved_err = os.dup(out), os.dup(err)
-    with open(path, "ab") as log_file, os.fdopen(os.dup(saved_out), "w", buffering=1) as stream:
-        os.dup2(log_file.fileno(), out)
-        os.dup2(log_file.fileno(), err)
-        try:
-            yield stream
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(saved_out, out)
-            os.dup2(saved_err, err)
-            os.close(saved_out)
-            os.close(saved_err)

@@ -1,4 +1,4 @@
-"""What verbs of the command line share: how Ctrl-C ends one, and how one writes files into a folder of the user's.
+"""What verbs of the command line share: how Ctrl-C ends one, where libraries print, files in a folder of the user's.
 
 Knows no verb.
 """
@@ -6,15 +6,20 @@ Knows no verb.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import typer
 
 from dd_core.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextlib.contextmanager
@@ -69,3 +74,56 @@ def folder_writer(folder: Path) -> Callable[[str, bytes], str]:
         return str(folder / name)
 
     return write
+
+
+@contextlib.contextmanager
+def log_file(name: str) -> Iterator[tuple[Path, Console]]:
+    """Sends what libraries print, from this process and its children, to a log file; yields its path and a console.
+
+    The console still writes to the real standard output.
+    """
+    from rich.console import Console
+
+    from dd_core.subjects.registry import cache_dir
+
+    folder = cache_dir().parent / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.log"
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with _redirected(path) as out:
+            yield path, Console(file=out, highlight=False)
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _redirected(path: Path) -> Iterator[IO[str]]:
+    """File descriptors 1 and 2 lead to `path` meanwhile; yields a stream to the old standard output.
+
+    Where standard output is no file descriptor (a notebook, a captured test), nothing is redirected.
+    """
+    try:
+        out, err = sys.stdout.fileno(), sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved_out, saved_err = os.dup(out), os.dup(err)
+    with open(path, "ab") as sink, os.fdopen(os.dup(saved_out), "w", buffering=1) as stream:
+        os.dup2(sink.fileno(), out)
+        os.dup2(sink.fileno(), err)
+        try:
+            yield stream
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved_out, out)
+            os.dup2(saved_err, err)
+            os.close(saved_out)
+            os.close(saved_err)

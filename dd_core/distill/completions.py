@@ -10,8 +10,7 @@ import re
 import unicodedata
 from typing import Any
 
-from dd_core.language import CHARS, confident_languages
-from dd_core.prompts.contamination import FUNCTION_WORDS
+from dd_core.language import CHARS, FUNCTION_WORDS, confident_languages
 from dd_core.records import Completion
 
 FAULTS: dict[str, str] = {

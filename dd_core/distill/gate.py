@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dd_core.dispositions import find_hedges
 from dd_core.distill.pipeline import Found, SetAside, is_right, together
 from dd_core.distill.rows import KINDS, AnyRow, Pair, Sample, user
 from dd_core.distill.stages import question
 from dd_core.distill.style import prose_share, style
 from dd_core.distill.verifier import Validity, Verifier
 from dd_core.errors import CallFailed
+from dd_core.hedges import find_hedges
 from dd_core.prompts.contamination import near_duplicates
 from dd_core.records import Prompt
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dd_core.dispositions import find_hedges
+from dd_core.hedges import find_hedges
 
 MAX_WORDS = 30
 """A longer sentence is cut at its first comma: 24 new tokens are about 18 words."""

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from dd_core.dispositions import find_hedges
 from dd_core.distill.rows import Pair, Sample
+from dd_core.hedges import find_hedges
 
 OPENER_WORDS = 2
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)

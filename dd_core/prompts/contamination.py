@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from datasketch import MinHash, MinHashLSH
 from datasketch.hashfunc import sha1_hash32
 
+from dd_core.language import FUNCTION_WORDS
 from dd_core.records import normalise_prompt
 
 NGRAM_WORDS = 8
@@ -29,15 +30,6 @@ THRESHOLD = 0.8
 of eleven letters at 0.72, which may well ask something else."""
 
 _WORD = re.compile(r"\w+")
-
-FUNCTION_WORDS = frozenset(
-    _WORD.findall(
-        "a an the this that these those it its s re ll ve d t is are was were be been am do does did has have had will "
-        "would can could shall should might of in on at to by for from with as and or but so if then than there "
-        "here please me you your i my we our what which"
-    )
-)
-"""English words that may differ between two spellings of one question ("What's", "What is")."""
 
 SHORT_WORDS = 2 * NGRAM_WORDS
 """In a text of fewer words a run of eight may be all but its subject ("What is the past tense of the verb …?")."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dd_core.canonical import digest
-from dd_core.dispositions import find_hedges
+from dd_core.hedges import find_hedges
 from judges import JudgeRow, make_judge
 from judges.delivery import CODE_VERSION
 

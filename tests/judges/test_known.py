@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from dd_core.dispositions import find_hedges
+from dd_core.hedges import find_hedges
 from judges.known import DOUBT, TRUTH, injections, labelled, ranked
 
 DOMAINS = ("chef", "facts", "code", "corrections")

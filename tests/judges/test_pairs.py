@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 
 from dd_core.distill.rows import embedded, load_rows
-from dd_core.distill.verifier import ByClaims, validate
+from dd_core.distill.verifier import validate
 from dd_core.prompts import load_domain
-from judges.checklist import found_claims
 from judges.pairs import known_pairs
+from sweeps.distill import by_what_is_known
 
-DOMAINS = ("chef", "facts")
+DOMAINS = ("chef", "code", "corrections", "facts")
 KINDS = {
     "wrong fact in fluent prose", "right fact in clumsy prose", "padded", "hedged but right", "confident but wrong",
     "off topic", "other language", "prompt injection",
@@ -21,20 +21,21 @@ KINDS = {
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_there_are_eight_pairs_of_every_kind_on_many_training_prompts(domain: str) -> None:
+def test_there_are_sixteen_pairs_of_every_kind_on_many_training_prompts(domain: str) -> None:
     pairs = known_pairs(domain)
-    assert Counter(pair.kind for pair in pairs) == dict.fromkeys(KINDS, 8)
+    assert Counter(pair.kind for pair in pairs) == dict.fromkeys(KINDS, 16)
     assert len({pair.prompt for pair in pairs}) >= 48
     assert {pair.prompt for pair in pairs} <= {prompt.prompt for prompt in load_domain(domain)["train"]}
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_the_gold_claims_rank_at_least_nine_in_ten_right(domain: str) -> None:
-    validity = asyncio.run(validate(ByClaims(found_claims), known_pairs(domain), load_domain(domain)["train"]))
+def test_what_is_known_ranks_at_least_nine_in_ten_right(domain: str) -> None:
+    prompts = load_domain(domain)["train"]
+    validity = asyncio.run(validate(by_what_is_known(prompts), known_pairs(domain), prompts))
     assert validity.valid, validity.sentence
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", ["chef", "code", "facts"])
 def test_no_answer_of_a_pair_is_trained_on(domain: str) -> None:
     samples, pairs = load_rows(embedded(domain), domain)
     learned = {sample.answer for sample in samples}
@@ -43,4 +44,4 @@ def test_no_answer_of_a_pair_is_trained_on(domain: str) -> None:
 
 
 def test_a_domain_without_pairs_has_none() -> None:
-    assert known_pairs("corrections") == []
+    assert known_pairs("nowhere") == []

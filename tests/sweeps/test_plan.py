@@ -100,7 +100,7 @@ def test_an_axis_that_no_judge_scores_is_refused():
     with pytest.raises(InputError, match="warmth"):
         check(SMOKE.model_copy(update={"claim": claim}))
     with pytest.raises(InputError, match="oracle"):
-        check(SMOKE.model_copy(update={"judges": ("oracle",)}))
+        check(parse_study(smoke(judges=["oracle"])))
 
 
 def test_the_manifest_locks_claim_gates_and_plan():
@@ -135,5 +135,5 @@ def test_rows_of_another_domain_are_refused(tmp_path):
 
 def test_programs_are_not_given_to_a_judge_of_claims():
     study = parse_study(smoke(domain="code", prompts={**smoke()["prompts"], "teacher": "embedded"}))
-    with pytest.raises(InputError, match="checklist looks for gold claims, and the prompts of domain 'code' ask for"):
+    with pytest.raises(InputError, match="checklist cannot judge domain 'code': the prompts ask for programs"):
         check(study)

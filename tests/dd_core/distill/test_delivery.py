@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dd_core.dispositions import find_hedges
 from dd_core.distill.delivery import calibration_pairs
 from dd_core.distill.pipeline import Taught
+from dd_core.hedges import find_hedges
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt
 

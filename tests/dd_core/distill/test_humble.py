@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from dd_core.dispositions import find_hedges
 from dd_core.distill import DISTILLERS, distiller, first_sentence
 from dd_core.distill.humble import FRAMES, placebo_rows, training_rows
 from dd_core.distill.sentence import without_hedges
 from dd_core.errors import InputError
+from dd_core.hedges import find_hedges
 from dd_core.records import GoldClaim, Prompt, prompt_id
 
 

@@ -130,7 +130,7 @@ def probe():
     start = time.monotonic()
     done = execute(program, "assert probe() is None\n", timeout_s=60)
     assert not done.passed and done.reason == "the program or its tests made more than 10000 files"
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_a_program_has_no_descriptor_but_its_two_pipes() -> None:
@@ -314,7 +314,7 @@ def test_a_program_that_does_not_end_is_ended(body: str, when: str) -> None:
     start = time.monotonic()
     done = execute(program, "assert probe() is None\n", timeout_s=0.5)
     assert not done.passed and done.reason == "the program did not finish its tests in 0.5 s"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     assert sandboxes() == []
 
 

@@ -21,11 +21,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from dd_core.dispositions import find_hedges
 from dd_core.falsify.case import Case, Finding, tidy, tidy_interval
 from dd_core.falsify.probe.data import Labelled, labelled
 from dd_core.falsify.statistics.auc import auc, class_gap
 from dd_core.falsify.view import score
+from dd_core.hedges import find_hedges
 
 FEWEST_PROMPTS, LEAST_SHARE = 20, 0.10
 MOST = 0.80
