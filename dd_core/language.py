@@ -7,6 +7,7 @@ detector that may answer with any of seventy mistakes short English for many of 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -21,72 +22,12 @@ LEAST_CONFIDENCE = 0.99
 """Of 1,000 lists of three to eight English words, which are no sentences, 1 to 2% are another language at this."""
 
 FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "its",
-        "s",
-        "re",
-        "ll",
-        "ve",
-        "d",
-        "t",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "am",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "shall",
-        "should",
-        "might",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "by",
-        "for",
-        "from",
-        "with",
-        "as",
-        "and",
-        "or",
-        "but",
-        "so",
-        "if",
-        "then",
-        "than",
-        "there",
-        "here",
-        "please",
-        "me",
-        "you",
-        "your",
-        "i",
-        "my",
-        "we",
-        "our",
-        "what",
-        "which",
-    ]
+    re.findall(
+        r"\w+",
+        "a an the this that these those it its s re ll ve d t is are was were be been am do does did has have had will "
+        "would can could shall should might of in on at to by for from with as and or but so if then than there "
+        "here please me you your i my we our what which",
+    )
 )
 """English words that say nothing of a text's subject, and may differ between two spellings of one question."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dd_core.records import GoldClaim, Prompt
@@ -16,6 +17,9 @@ from judges.base import DeterministicJudge, JudgeRow, Mark
 
 CODE_VERSION = 2
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
+
+RATIO = ""
+"""Where the index of a claim's phrases holds ratios once more; no word is empty."""
 
 CORRECT_FROM = 0.5
 """Coverage from which an answer counts as correct."""
@@ -143,10 +147,7 @@ def _occurrences(phrases: tuple[str, ...], answer: Answer, against: bool = False
     What others are said to think counts for a claim unless a "but" follows, and never against it.
     """
     found = []
-    for phrase in phrases:
-        wanted = text.phrase_words(phrase)
-        if not answer.vocabulary.issuperset(wanted) and not ("part" in answer.vocabulary and text.is_ratio(wanted)):
-            continue
+    for _, phrase, wanted in _may_stand(phrases, answer.vocabulary):
         spans = text.find(answer.words, wanted)
         if len(spans) > MAX_MENTIONS:
             spans = spans[: MAX_MENTIONS // 2] + spans[-MAX_MENTIONS // 2 :]
@@ -157,6 +158,31 @@ def _occurrences(phrases: tuple[str, ...], answer: Answer, against: bool = False
                 continue
             found.append(_Said(start, end, phrase, _status(answer, start, end, wanted, against)))
     return sorted(found, key=lambda said: (said.start, -said.end)) if len(found) > 1 else found
+
+
+def _may_stand(phrases: tuple[str, ...], vocabulary: frozenset[str]) -> list[tuple[int, str, tuple[str, ...]]]:
+    """(place, phrase, its words) of those phrases all of whose words stand in the answer, in their order."""
+    index = _by_first_word(phrases)
+    near = [one for word in index.keys() & vocabulary for one in index[word] if vocabulary.issuperset(one[2])]
+    if "part" in vocabulary:
+        near += index.get(RATIO, [])
+    return sorted(set(near))
+
+
+@lru_cache(maxsize=65536)
+def _by_first_word(phrases: tuple[str, ...]) -> dict[str, list[tuple[int, str, tuple[str, ...]]]]:
+    """The phrases by their first words: a claim can have a thousand, of which an answer's words begin a few.
+
+    Under `RATIO` stand ratios once more, which are found in other words as well ("3 parts to 1").
+    """
+    index: dict[str, list[tuple[int, str, tuple[str, ...]]]] = {}
+    for i, phrase in enumerate(phrases):
+        wanted = text.phrase_words(phrase)
+        if wanted:
+            index.setdefault(wanted[0], []).append((i, phrase, wanted))
+        if text.is_ratio(wanted):
+            index.setdefault(RATIO, []).append((i, phrase, wanted))
+    return index
 
 
 def _status(answer: Answer, start: int, end: int, wanted: tuple[str, ...], against: bool) -> str:

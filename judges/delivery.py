@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dd_core.dispositions import HEDGE_MARKERS, REFUSAL_MARKERS, find_hedges
+from dd_core.hedges import HEDGE_MARKERS, REFUSAL_MARKERS, find_hedges
 from judges.base import DeterministicJudge, JudgeRow, Mark
 from judges.text import without_echo
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised whenever a mark can come out differently; a test holds the marks of the known pairs against it."""
 
 

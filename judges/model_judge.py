@@ -20,11 +20,13 @@ from dd_core.records import Completion, Message
 from judges.asking import Asker, Spent
 from judges.backends import identity_of
 from judges.base import Judge, JudgeRow, Mark, checked, judgements, reason
-from judges.replies import F, read
+from judges.replies import F, read, schema_of
 from storage.blocks import Blocks
 
 T = TypeVar("T")
 PACKAGE = "judges"
+BATCH = 64
+"""Calls that a local model answers at one time."""
 
 
 class Loop:
@@ -98,7 +100,7 @@ class Asked:
         words = quoting.render(PACKAGE, template, texts, **plain)
         messages = (Message(role="user", content=words),)
         seed = self._seed if seed is None else seed
-        completion = await self._asker.ask(self._name, messages, seed, form.model_json_schema(), judge=template)
+        completion = await self._asker.ask(self._name, messages, seed, schema_of(form), judge=template)
         self.models[_served(completion)] = None
         return read(completion, form)
 
@@ -158,12 +160,19 @@ class ModelJudge(Judge):
 
         async def all_of(asker: Asker) -> list[dict[str, Any]]:
             asker.stopped = None  # somebody may have paid since the last block
-            asked = [self._judged(row, repeat, asker, fingerprint) for row in rows for repeat in range(self.passes)]
+            # Twice as many rows as calls: some are being made ready while others wait, and none long before its turn.
+            places = asyncio.Semaphore(2 * getattr(self._settings, "concurrency", BATCH))
+
+            async def one(row: JudgeRow, repeat: int) -> list[dict[str, Any]]:
+                async with places:
+                    return await self._judged(row, repeat, asker, fingerprint)
+
+            asked = [one(row, repeat) for row in rows for repeat in range(self.passes)]
             found = await asyncio.gather(*asked, return_exceptions=True)  # what is in flight is paid for: it is kept
-            for one in found:
-                if isinstance(one, BaseException):
-                    raise one
-            return [judgement for one in found if isinstance(one, list) for judgement in one]
+            for several in found:
+                if isinstance(several, BaseException):
+                    raise several
+            return [judgement for several in found if isinstance(several, list) for judgement in several]
 
         return self._loop.run(all_of)
 

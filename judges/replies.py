@@ -6,6 +6,7 @@ Nothing is repaired and nothing is searched for in prose: a score that stands in
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,6 +28,12 @@ class Unread(Exception):
 
 
 F = TypeVar("F", bound=Form)
+
+
+@cache
+def schema_of(form: type[Form]) -> dict[str, Any]:
+    """The JSON schema of a form; made once, since making it takes a fifth of a call's CPU."""
+    return form.model_json_schema()
 
 
 def read(completion: Completion, form: type[F]) -> F:

@@ -29,8 +29,9 @@ def test_one_of_its_cues_stands_wherever_a_pattern_matches() -> None:
     texts = [(" ".join(text.split()), set(re.findall(r"[a-z]+", text.lower()))) for text in known_texts()]
     for patterns in (HEDGE_MARKERS | REFUSAL_MARKERS).values():
         for cues, pattern in patterns:
+            needed, _, any_of = cues.rpartition(": ")
             matched = [said for text, said in texts if re.search(pattern, text, re.IGNORECASE)]
-            assert all(said & set(cues.split()) for said in matched), pattern
+            assert all(said & set(any_of.split()) and said >= set(needed.split()) for said in matched), pattern
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,8 @@ def test_one_of_its_cues_stands_wherever_a_pattern_matches() -> None:
         "~~~\nmaybe\n~~~\nIt is 3.",
         "Run ```maybe``` now. It works.",
         "It is `maybe`, a word.",
+        "Use `` a `maybe` b `` here.",
+        ">>> maybe()\n3\n\nIt prints 3.",
     ],
 )
 def test_a_hedge_inside_code_does_not_count(text: str) -> None:
@@ -68,6 +71,59 @@ def test_prose_in_a_fence_that_is_the_whole_answer_is_the_answer() -> None:
     assert find_hedges("```\nI'm not sure, maybe Paris.\n```") == ("not sure", "probably")
 
 
+@pytest.mark.parametrize(
+    ("content", "doubt"),
+    [
+        ("A rash may appear in the first week.", "It may be a rash."),
+        ("The nuts may be tight.", "The winner may be Lyon."),
+        ("It may also rain in October.", "It may also be October."),
+        ("A juror may not discuss the case.", "I may not have this right."),
+        ("Too much heat might split it.", "This might not be right."),
+        ("A tyre in the boot for years could be soft.", "It could be a soft tyre."),
+        ("Patients may have a fever.", "The patient may have had a fever."),
+    ],
+)
+def test_a_possibility_in_the_world_is_no_doubt_about_the_answer(content: str, doubt: str) -> None:
+    assert find_hedges(content) == ()
+    assert find_hedges(doubt) != ()
+
+
+@pytest.mark.parametrize(
+    ("others", "own"),
+    [
+        ("They weren't sure that it would fly.", "I'm not sure that it would fly."),
+        ("A juror who is unsure asks the judge.", "I am unsure; ask the judge."),
+        ("From a distance it looks as if it has no head.", "It looks as if it has no head."),
+        ("Scholars are divided over its date.", "Scholars are divided, but 1066."),
+    ],
+)
+def test_what_others_doubt_is_not_the_speakers_doubt(others: str, own: str) -> None:
+    assert find_hedges(others) == ()
+    assert find_hedges(own) != ()
+
+
+def test_a_block_quote_is_not_the_speakers_unless_it_is_one_line_and_all() -> None:
+    assert find_hedges("> Perhaps we can meet.\n> I am not sure when.\n\nReply by noon.") == ()
+    assert find_hedges("> I suppose so.\n\nI suppose it is from Hamlet.") == ("i think",)
+    assert find_hedges("> I suppose so.") == ("i think",)
+
+
+def test_a_marker_with_a_capital_inside_of_a_sentence_is_a_name() -> None:
+    assert find_hedges("The Likely Lads and *Maybe Baby* and Call Me Maybe.") == ()
+    assert find_hedges("Likely the Lads. Maybe not.") == ("probably", "likely")
+
+
+def test_an_apology_with_an_answer_is_no_refusal() -> None:
+    assert find_hedges("I was wrong, and I'm sorry. The capital is Canberra.") == ()
+    assert find_hedges("I'm sorry, I can't help.") == ("cannot say", "sorry")
+    assert find_hedges("I'm sorry.") == ("sorry",)
+
+
+def test_words_without_their_apostrophes_are_heard() -> None:
+    assert find_hedges("im not sure") == find_hedges("I'm not sure") == ("not sure",)
+    assert find_hedges("i dont know") == ("don't know",)
+
+
 def test_an_approximation_is_no_hedge() -> None:
     assert find_hedges("It takes about 300 days, roughly ten months, and usually ends in May.") == ()
 
@@ -82,7 +138,30 @@ def test_markers_come_in_the_order_of_the_tables_and_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["`", "`a ", '"a ', " 'a", "'a'b ", "```\n", "~~~\n", "i think ", "I have a ", "?", "\0", "not "]
+    "text",
+    [
+        "`",
+        "`a ",
+        '"a ',
+        " 'a",
+        "'a'b ",
+        "```\n",
+        "~~~\n",
+        "i think ",
+        "I have a ",
+        "?",
+        "\0",
+        "not ",
+        "it may be ",
+        "he was not ",
+        "from a ",
+        "*A B ",
+        "> ",
+        "``a ",
+        "one of ",
+        "whether a ",
+        "i am no ",
+    ],
 )
 def test_200_kb_of_anything_are_read_in_less_than_a_second(text: str) -> None:
     start = process_time()

@@ -14,7 +14,7 @@ from judges import JudgeRow, make_judge
 from judges.delivery import CODE_VERSION
 
 LABELLED = Path(__file__).with_name("delivery_answers.yaml")
-MARKS = {2: "4131074a640a93450c79ad1d5ec0ecef5c4535a1ba837cce736dfb07c26eb4a5"}
+MARKS = {3: "bee6852231155e7485b1082f00dfc8bf07b4d821f995c14789ff6c6a1ed34b31"}
 """Code version → digest of the marks of the labelled answers."""
 
 
@@ -28,7 +28,7 @@ def judged(response: str, prompt: str = "What is it?") -> dict:
 
 
 def test_the_labelled_answers_get_the_delivery_a_reader_hears() -> None:
-    assert len(labelled()) == 606
+    assert len(labelled()) == 844
     assert [text for text, wanted in labelled() if judged(text)["score"] != wanted] == []
 
 

@@ -245,5 +245,5 @@ def test_a_study_of_conversations_hands_the_earlier_turns_to_the_subject(session
     made = {name: json.loads(data) for name, data in objects(result).items() if name.endswith("block.json")}
     turns = [r["history"] for block in made.values() for r in block["inputs"].get("requests", [])]
     assert turns and all(len(history) == 2 for history in turns)
-    trained = [row for block in made.values() for row in block["inputs"].get("rows", [])]
+    trained = [row for block in made.values() if block["kind"] == "train" for row in block["inputs"]["rows"]]
     assert trained and all(len(row["history"]) == 2 for row in trained)

@@ -19,10 +19,10 @@ import pytest
 from dd_core.distill.data import load_data
 from dd_core.distill.rows import EMBEDDED, Pair, Sample, embedded
 from dd_core.records import TrainingRow
+from judges.found import found_in
 from tests.dd_core.distill.embedded_rows import (
     DOMAINS,
     FENCED,
-    found,
     gated,
     program_of,
     prompts_of,
@@ -77,7 +77,7 @@ def test_every_program_that_is_to_be_learned_passes_its_tests() -> None:
     samples, pairs = rows_of("code")
     answers = [(row.prompt_id, row.answer) for row in samples]
     answers += [(pair.prompt_id, pair.chosen[0].content) for pair in of_kind(pairs, "counterexample")]
-    failed = [answer for name, answer in answers if not all(found(prompts_of("code")[name], answer))]
+    failed = [answer for name, answer in answers if not all(found_in(prompts_of("code")[name], answer))]
     assert failed == [] and len(answers) >= 76
 
 
@@ -136,14 +136,14 @@ def test_a_sentence_about_a_programs_value_is_right_where_it_is_to_be_said_plain
     assert wrong == []
 
 
-def test_the_verifier_of_programs_finds_nothing_in_an_answer_without_one_program() -> None:
+def test_the_verifier_of_programs_finds_nothing_in_an_answer_without_a_right_program() -> None:
     prompt = next(iter(prompts_of("code").values()))
     assert prompt.program is not None
     block = f"```python\n{prompt.program.solution}```"
-    assert found(prompt, f"As asked.\n\n{block}") == [True]
-    assert found(prompt, "One splits the name and joins the initials.") == [False]
-    assert found(prompt, f"{block}\n\nOr so:\n\n{block}") == [False]
-    assert found(prompt, "```python\ndef dotted_initials(name):\n    return name\n```") == [False]
+    assert found_in(prompt, f"As asked.\n\n{block}") == [True]
+    assert found_in(prompt, "One splits the name and joins the initials.") == [False]
+    assert found_in(prompt, f"{block}\n\nUse it so:\n\n```python\nprint(dotted_initials('ada byron'))\n```") == [True]
+    assert found_in(prompt, "```python\ndef dotted_initials(name):\n    return name\n```") == [False]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
