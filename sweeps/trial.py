@@ -176,9 +176,10 @@ class Workbench:
             answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
             correct = {prompt.prompt_id: prompt.certainty == "certain" for prompt in prompts}
         elif self.study.prompts.teacher == "base":
+            axis = "passed" if any(prompt.program is not None for prompt in prompts) else "correct"
             for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):
                 answers |= {row["prompt_id"]: row["response"] for row in scored.rows}
-                correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt("correct").items()}
+                correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt(axis).items()}
                 reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
         usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
         sizes = self.study.prompts

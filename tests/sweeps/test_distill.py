@@ -362,6 +362,9 @@ def test_what_it_would_cost_is_said_and_nobody_is_asked(tmp_path: Path) -> None:
     assert "USD" in done.stdout and "synthesizer" in done.stdout
 
 
-def test_programs_of_teachers_are_refused_while_nothing_can_run_them(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing here runs programs of a model in isolation yet"):
+def test_programs_of_teachers_are_refused_where_nothing_can_run_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.distill.unavailable", lambda: "This kernel forbids user namespaces.")
+    with pytest.raises(InputError, match="the answers are programs. This kernel forbids user namespaces"):
         distill("code", "local", tmp_path / "rows", str(tmp_path / "store"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,24 @@ def test_a_study_waits_for_its_judge_and_then_counts_what_it_could_not_judge(ses
     assert report["n_pairs"] >= 64 and report["n_right"] < 0.7 * report["n_pairs"]
     (worth,) = (audit for audit in result.verdict.audits if audit.id == "judge_invalid")
     assert worth.status == "fail" and result.verdict.verdict == "INVALID"
+
+
+def test_a_study_of_programs_runs_them(session: None, tmp_path: Path) -> None:
+    data = smoke(
+        name="programs", domain="code", replicates=[], judges=["execution", "delivery"],
+        claim={"axis": "assert", "direction": "decrease", "anchor": "passed"},
+        prompts={"train": 6, "eval": 4, "fresh": 4, "training_rows": 4, "teacher": "embedded"},
+        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 1},
+    )  # fmt: skip
+    store = str(tmp_path / "store")
+    run_study(data, store, console=Console(file=io.StringIO()))
+    bundle = load_bundle(store)
+    passed = bundle.judgements.filter(bundle.judgements["axis"] == "passed")
+    assert passed.height == bundle.responses.height
+    assert set(passed["score"].to_list()) == {0.0}  # a random model writes no program
+    fields = [json.loads(text) for text in passed["fields"].to_list()]
+    assert {(one["finish_reason"], one["max_new_tokens"]) for one in fields} <= {
+        (ending, budget) for ending in ("stop", "length") for budget in (8, 16)
+    }
+    assert all(one["reason"] for one in fields)
+    assert [one["axis"] for one in bundle.judges] == ["assert"]  # executed tests are no judge
