@@ -197,10 +197,10 @@ class Asker:
             self._stop(failure)
             raise failure from error
 
-    def settle(self, unusable: Counter[str]) -> None:
-        """Notes in `spent` what was asked again, and what could not be used."""
+    def settle(self, unusable: Counter[str] | None = None) -> None:
+        """Notes in `spent` what was asked again, and what could not be used where the caller knows."""
         self.spent.retried = sum((backend.retried for backend in self.backends.values()), Counter())
-        self.spent.unusable = unusable
+        self.spent.unusable = unusable if unusable is not None else self.spent.unusable
 
     def _stored(self, spec: BlockSpec) -> Completion | None:
         """The reply in the store; None if there is none, or a damaged one, which is then asked for again."""

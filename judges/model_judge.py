@@ -169,6 +169,7 @@ class ModelJudge(Judge):
 
             asked = [one(row, repeat) for row in rows for repeat in range(self.passes)]
             found = await asyncio.gather(*asked, return_exceptions=True)  # what is in flight is paid for: it is kept
+            asker.settle()
             for several in found:
                 if isinstance(several, BaseException):
                     raise several

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dd_core.errors import InputError
 from sweeps.shell import interruptible, log_file, make_folder
+
+if TYPE_CHECKING:
+    from judges.asking import Spent
 
 TOKEN_ENV = "DDSWEEP_JUDGE_TOKEN"
 NOT_VALID = 3
@@ -107,19 +110,25 @@ def score(
     from dd_core.records import JUDGEMENTS
     from sweeps.bar import progress
     from sweeps.judging import judges_of, read_rows, score_rows
+    from sweeps.spending import spent_line
 
     if out.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"-o {out}: expected a name that ends in .jsonl or .parquet")
     make_folder(out.parent)
     names = judges or ["checklist", "delivery"]
     asked = read_rows(rows, domain)
-    with interruptible(), progress("rows judged") as report:
-        if address is None:
-            found = score_rows(judges_of(names), asked, store, report)
-        else:
-            from sweeps.remote import score_remotely
+    spent: dict[str, Spent] = {}
+    try:
+        with interruptible(), progress("rows judged") as report:
+            if address is None:
+                found = score_rows(judges_of(names), asked, store, report, spent)
+            else:
+                from sweeps.remote import score_remotely
 
-            found = score_remotely(address, os.environ.get(TOKEN_ENV, ""), names, asked, report)
+                found = score_remotely(address, os.environ.get(TOKEN_ENV, ""), names, asked, report)
+    finally:
+        for label, of in spent.items():
+            print(f"{label}: {spent_line(of)}")
     columns = [column.name for column in JUDGEMENTS.columns]
     table = [{name: one.get(name) for name in columns} for one in found]
     _write(out, table)

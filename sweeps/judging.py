@@ -22,6 +22,7 @@ from dd_core.records import Prompt, prompt_id, transcript
 from dd_core.yaml_files import error_lines, read_yaml
 from judges import DETERMINISTIC, JUDGES, make_judge
 from judges.agreement import agreement
+from judges.asking import Spent
 from judges.base import JudgeRow
 from judges.blocks import JudgeId, judged
 from judges.model_judge import ModelJudge
@@ -180,9 +181,16 @@ def _row(record: dict[str, Any], name: str, known: dict[str, Prompt]) -> JudgeRo
 
 
 def score_rows(
-    specs: Sequence[JudgeSpec], rows: Sequence[JudgeRow], store: str, report: Report = lambda done, total, what: None
+    specs: Sequence[JudgeSpec],
+    rows: Sequence[JudgeRow],
+    store: str,
+    report: Report = lambda done, total, what: None,
+    spent: dict[str, Spent] | None = None,
 ) -> list[dict[str, Any]]:
     """Judgements of rows by each judge, with the columns of `JUDGEMENTS`; what the store holds is not judged again.
+
+    Args:
+        spent: is filled, by the judge's label, with what models took, also where the work is stopped.
 
     Raises:
         QuotaExhausted, InputError: nothing more can be judged before someone pays or mends the configuration; what is
@@ -192,6 +200,8 @@ def score_rows(
     found: list[dict[str, Any]] = []
     for spec in specs:
         judge = make_judge(spec, blocks)
+        if isinstance(judge, ModelJudge) and spent is not None:
+            spent[spec.label] = judge.spent
         identity = JudgeId.of(spec)
         size = ASKED_AT_ONCE if judge.costly else ROWS_AT_ONCE
         for start in range(0, len(rows), size):

@@ -181,6 +181,7 @@ def test_a_budget_that_is_spent_keeps_what_was_paid(here: Path) -> None:
         path.write_text(json.dumps(spec | {"model": spec["model"] | prices}))
         status, told = run("judge", "score", answers(here), "--judge", path, "-o", "out.jsonl")
         assert status == 1 and "the budget of 0.4 USD is spent" in told
+        assert len(server.seen) == 3
         path.write_text(json.dumps(spec | {"model": spec["model"] | prices, "budget_usd": 100}))
         assert run("judge", "score", answers(here), "--judge", path, "-o", "out.jsonl")[0] == 0
         assert len(server.seen) == 6
