@@ -2,9 +2,9 @@
 
 The labelled answers (`labelled.jsonl`) carry their gold claims with them and belong to no domain. Markers and rules
 were mended after the first sight of the first three parts (coverage was right on 223 of 227 then, assert on 201 of
-229), so these say what is known to work. The last part, 200 answers of the kind that models and people give, was labelled by
-somebody who knew no marker: at first sight assert was right on 184 of them, and on 196 after markers were widened by
-others' sentences. Pairs by domain are in `judges.pairs`; two further
+229), so these say what is known to work. The last part, 200 answers of the kind that models and people give, was
+labelled by somebody who knew no marker: at first sight assert was right on 184 of them, and on 196 after markers were
+widened by others' sentences. Pairs by domain are in `judges.pairs`; two further
 kinds are built here of a domain's gold claims, for what the written pairs do not vary. Runs no judge.
 """
 

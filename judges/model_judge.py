@@ -116,6 +116,8 @@ class ModelJudge(Judge):
     costly = True
     code_version = 1
     templates: tuple[str, ...]
+    calls: int = 1
+    """Calls for a row, at most."""
     choice: tuple[str, ...] = ()
     """Axes that a study may choose from."""
 

@@ -32,6 +32,7 @@ class Pairwise(ModelJudge):
     axes = ("preference",)
     needs = ("other",)
     templates = ("pairwise",)
+    calls = 2
 
     async def marks(self, row: JudgeRow, ask: Asked) -> dict[str, Mark]:
         """The preference of one answer over the other.

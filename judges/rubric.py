@@ -86,6 +86,7 @@ class Rubric(ModelJudge):
     axes = USUAL
     choice = RUBRIC_AXES
     templates = ("certainty", "rubric")
+    calls = 2
 
     def __init__(self, spec: JudgeSpec, blocks: Blocks | None = None) -> None:
         super().__init__(spec, blocks)

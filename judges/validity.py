@@ -16,6 +16,7 @@ from dd_core.falsify.statistics import wilson
 from dd_core.judging import JudgeSpec
 from judges.base import Judge, JudgeRow
 from judges.battery import DESERVED, DESTROYING, KEEPING, attacked
+from judges.blocks import content_id
 from judges.known import Ranked, injections, labelled, ranked
 
 LEAST_RIGHT = 0.90
@@ -47,6 +48,22 @@ def validity_reports(
         QuotaExhausted, InputError: as `score`.
     """
     return [_report(judge, axis, domain, score or judge.score, n) for axis in judge.axes]
+
+
+def rows_asked(judge: Judge, domain: str) -> int:
+    """How many rows a judge has to score, in each pass, for its validity on a domain; the same text counts once."""
+    asked: set[str] = set()
+
+    def count(rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
+        asked.update(content_id(row, judge.samples) for row in rows)
+        return [
+            {"response_id": row.row_id, "axis": axis, "score": None, "repeat": 0, "fields": None}
+            for row in rows
+            for axis in judge.axes
+        ]
+
+    validity_reports(judge, domain, count)
+    return len(asked)
 
 
 def with_passes(spec: JudgeSpec) -> JudgeSpec:

@@ -132,7 +132,7 @@ def plan(study: StudyFile) -> None:
     from dd_core.claim import preregistration_hash
     from dd_core.study import load_study
     from dd_core.subjects.registry import get_subject, missing
-    from sweeps.plan import check, make_manifest, outline, seconds, study_id, subjects_at_hand
+    from sweeps.plan import check, judging_costs, make_manifest, outline, seconds, study_id, subjects_at_hand
 
     loaded = load_study(study)
     check(loaded)
@@ -152,6 +152,12 @@ def plan(study: StudyFile) -> None:
     console.print(table)
     parallel = loaded.resources.concurrent_trials
     console.print(f"about {total / 60 / parallel:.0f} min, {parallel} trial(s) at a time, by rates of two CPU threads")
+    for judge in judging_costs(loaded):
+        console.print(
+            f"{escape(judge.label)}: at most {judge.calls:,} calls, {judge.calls_for_validity:,} for its validity; "
+            f"{judge.prompt_tokens:,} tokens in, {judge.completion_tokens:,} out; about {judge.usd:.2f} USD",
+            soft_wrap=True,
+        )
     if loaded.prompts.data is not None:
         console.print(f"training rows: {escape(loaded.prompts.data)} {loaded.planned()['data']}", soft_wrap=True)
     for name in (loaded.subject, *loaded.replicates):

@@ -11,20 +11,25 @@ import importlib.metadata
 import math
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from dd_core import __version__
 from dd_core.canonical import canonical, digest
+from dd_core.chat_models import CHARS_PER_TOKEN, usd
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
 from dd_core.errors import InputError, StudyFailed
 from dd_core.operators import OPERATORS
 from dd_core.prompts import load_domain
+from dd_core.quoting import source
 from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
 from judges import make_judge
+from judges.model_judge import PACKAGE, ModelJudge
+from judges.validity import rows_asked, with_passes
 from sweeps.proposals import Outcome, propose
 
 SEARCH_TRAIN_SEED = 0
@@ -35,6 +40,9 @@ SEARCH_TRAIN_SEED = 0
 # proportion to its size.
 _GENERATED_PER_S, _TRAINED_PER_S, _REFERENCE_MB = 113.0, 208.0, 542.0
 _TOKENS_PER_TRAINING_ROW = 60
+
+# Of what a judge's template quotes, and of the object that it replies with.
+_ANSWER_CHARS, _REPLY_TOKENS = 800, 40
 
 
 class _Spec(BaseModel):
@@ -252,6 +260,37 @@ def seconds(study: Study, trial: TrialSpec) -> float:
     epochs = float(trial.edit.config.get("epochs", 1)) if trial.edit else 0.0
     trained = epochs * study.prompts.training_rows * _TOKENS_PER_TRAINING_ROW
     return 1.0 + size * (generated / _GENERATED_PER_S + trained / _TRAINED_PER_S)
+
+
+@dataclass(frozen=True)
+class JudgingCost:
+    """What a judge that is a model would take, if nothing is in the store: calls, those for its validity among them,
+    tokens of prompts and replies, and US dollars by the prices that the study gives."""
+
+    label: str
+    calls: int
+    calls_for_validity: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+
+
+def judging_costs(study: Study) -> list[JudgingCost]:
+    """A rough estimate for each judge of the study that is a model; [] where there is none."""
+    trials = [trial for _, several in outline(study) for trial in several]
+    counts = study.prompts.model_dump()
+    answers = sum(counts[cell.split] for trial in trials for cell in trial.cells)
+    costs = []
+    for spec in study.judges:
+        judge = make_judge(spec)
+        if spec.model is None or not isinstance(judge, ModelJudge):
+            continue
+        validity = rows_asked(judge, study.domain) * with_passes(spec).passes * judge.calls
+        calls = answers * spec.passes * judge.calls + validity
+        chars = sum(len(source(PACKAGE, name)) for name in judge.templates) / len(judge.templates) + _ANSWER_CHARS
+        asked, replied = round(calls * chars / CHARS_PER_TOKEN), calls * _REPLY_TOKENS
+        costs.append(JudgingCost(spec.label, calls, validity, asked, replied, usd(spec.model, asked, replied)))
+    return costs
 
 
 def outline(study: Study) -> list[tuple[str, list[TrialSpec]]]:

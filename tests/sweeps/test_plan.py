@@ -9,7 +9,7 @@ import pytest
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.study import load_study, parse_study
-from sweeps.plan import SEARCH_TRAIN_SEED, Schedule, check, make_manifest, outline, study_id
+from sweeps.plan import SEARCH_TRAIN_SEED, Schedule, check, judging_costs, make_manifest, outline, study_id
 from tests.sweeps.helpers import smoke
 
 STUDIES = Path(__file__).parents[2] / "sweeps" / "studies"
@@ -131,6 +131,21 @@ def test_rows_of_another_domain_are_refused(tmp_path):
     (tmp_path / "card.json").write_text('{"domain": "chef", "files": {}, "refused": []}')
     with pytest.raises(InputError, match="holds rows of domain 'chef', and the study asks for 'facts'"):
         with_prompts(teacher=str(tmp_path)).planned()
+
+
+def test_what_a_judge_that_is_a_model_would_cost_is_told() -> None:
+    model = {"backend": "openai", "model": "m", "base_url": "http://127.0.0.1:1/v1", "usd_per_million": [1, 2]}
+    assert judging_costs(SMOKE) == []
+    once, thrice = (
+        judging_costs(parse_study(smoke(judges=["checklist", "delivery", {"judge": "mcas", "model": model, **more}])))[
+            0
+        ]
+        for more in ({}, {"passes": 3})
+    )
+    assert once.label == "mcas@m" and 500 < once.calls_for_validity < once.calls
+    answers = once.calls - once.calls_for_validity
+    assert thrice.calls - thrice.calls_for_validity == 3 * answers
+    assert once.usd == pytest.approx((once.prompt_tokens + 2 * once.completion_tokens) / 1e6)
 
 
 def test_programs_are_not_given_to_a_judge_of_claims():
