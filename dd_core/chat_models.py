@@ -17,6 +17,9 @@ from dd_core.canonical import canonical
 from dd_core.errors import unknown
 from dd_core.subjects.registry import SUBJECTS
 
+SECRET = re.compile(r"(?i)api[-_]?key|secret|password|authorization|bearer|access[-_]?token|credential")
+"""Names of members that hold a secret."""
+
 CHARS_PER_TOKEN = 4.0
 """Of English prose with the usual tokenizers; an estimate needs no better."""
 
@@ -77,6 +80,8 @@ class Endpoint(_Described):
             raise ValueError("expected an address such as https://host:8000/v1")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a key belongs in the environment (api_key_env), and in no address")
+        if parts.query or parts.fragment:
+            raise ValueError("expected an address without ? and #; a key belongs in the environment (api_key_env)")
         return url
 
     @field_validator("extra")
@@ -87,6 +92,9 @@ class Endpoint(_Described):
             json.dumps(plain, ensure_ascii=False).encode()
         except (TypeError, RecursionError, UnicodeEncodeError) as error:
             raise ValueError(f"expected plain JSON data: {error}") from None
+        secret = next((name for name in extra if SECRET.search(name)), None)
+        if secret is not None:
+            raise ValueError(f"{secret}: a key belongs in the environment (api_key_env): what stands here is stored")
         return plain
 
 

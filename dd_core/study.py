@@ -17,7 +17,7 @@ from dd_core.claim import AxisRange, Claim, Gates
 from dd_core.dispositions import DISPOSITIONS
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, unknown
-from dd_core.judging import AnyJudge, JudgeSpec
+from dd_core.judging import AnyJudge, JudgeSpec, with_twins
 from dd_core.operators import OPERATORS
 from dd_core.prompts import DOMAINS, choose
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
@@ -224,7 +224,8 @@ class Study(_Model):
     def _consistent(self) -> Study:
         labels = [judge.label for judge in self.judges]
         if len(set(labels)) < len(labels):
-            raise ValueError(f"judges: {max(labels, key=labels.count)} is there twice: keep one")
+            raise ValueError(f"judges: {max(labels, key=labels.count)!r} is there twice: keep one, or give it a `name`")
+        with_twins(self.judges)
         if self.subject in self.replicates:
             raise ValueError(f"replicates: {self.subject!r} is the subject itself; name a subject of another family")
         for name in self.replicates:

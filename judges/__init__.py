@@ -14,12 +14,11 @@ from judges.checklist_by_model import ChecklistByModel
 from judges.delivery import Delivery
 from judges.delivery_by_model import DeliveryByModel
 from judges.mcas import Mcas
-from judges.model_judge import ModelJudge
+from judges.model_judge import Loops, ModelJudge
 from judges.pairwise import Pairwise
 from judges.programs import Programs
 from judges.recovery import Recovery
 from judges.rubric import Rubric
-from storage.blocks import Blocks
 
 JUDGES: dict[str, type[Judge]] = {
     "checklist": Checklist,
@@ -38,11 +37,11 @@ DETERMINISTIC = tuple(name for name, judge in JUDGES.items() if not issubclass(j
 """Names of the judges that need no model."""
 
 
-def make_judge(judge: str | JudgeSpec, blocks: Blocks | None = None) -> Judge:
+def make_judge(judge: str | JudgeSpec, loops: Loops | None = None) -> Judge:
     """The judge of that name or description. Sends and loads nothing.
 
     Args:
-        blocks: where the replies of a judge that is a model are kept.
+        loops: of the process, by which judges that are models are asked; each has its own if left out.
 
     Raises:
         InputError: no judge has that name, it lacks its model, or is given what it does not take.
@@ -52,7 +51,7 @@ def make_judge(judge: str | JudgeSpec, blocks: Blocks | None = None) -> Judge:
         raise InputError(f"judges: {unknown('judge', spec.judge, JUDGES)}")
     kind = JUDGES[spec.judge]
     if issubclass(kind, ModelJudge):
-        return kind(spec, blocks)
+        return kind(spec, loops)
     if spec.question != spec.judge:
         raise InputError(f"judges.{spec.judge}: is deterministic, and takes no model, axes or passes")
     return kind()

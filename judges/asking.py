@@ -68,8 +68,8 @@ class Asker:
         spent: is filled as calls are made.
         budget_usd: no call is begun once so much was spent; no bound if left out.
         first_seed: the seed of the first completion of a recorded model.
-        without: whether the work goes on without an endpoint that is down, each of its calls a failure; else nothing
-            is begun any more.
+        without: whether the work goes on without an endpoint that is down, each of its calls a failure, and the budget
+            is that of this run alone; else nothing is begun any more, and what earlier runs paid counts.
 
     Attributes:
         stopped: the error after which no call is begun any more.
@@ -93,6 +93,7 @@ class Asker:
         self.stopped: DDSweepError | None = None
         self.looking = False
         self._down: Counter[str] = Counter()
+        self._counted_keys: set[str] = set()
         self._left_alone: dict[str, tuple[float, EndpointDown]] = {}
         self._asked: dict[str, asyncio.Task[Completion]] = {}
         self._open = contextlib.AsyncExitStack()
@@ -147,7 +148,9 @@ class Asker:
     ) -> Completion:
         reply = await asyncio.to_thread(self._stored, spec) if self._blocks is not None else None
         if reply is not None:
-            self._counted(name, reply, paid_now=False)
+            if spec.key not in self._counted_keys:
+                self._counted(name, reply, paid_now=False)
+            self._counted_keys.add(spec.key)
             return reply
         if self.looking:
             raise CallFailed("the store holds no reply")
@@ -164,6 +167,7 @@ class Asker:
             raise
         self._down[name] = 0
         self._left_alone.pop(name, None)
+        self._counted_keys.add(spec.key)
         self._counted(name, reply, paid_now=True)  # before it is stored: the next call looks at what is spent
         if self._blocks is None:
             return reply
@@ -220,8 +224,9 @@ class Asker:
         if self.stopped is not None:
             raise self.stopped
         budget = self._budget_usd
-        if budget is not None and self.spent.usd >= budget:
-            raise QuotaExhausted(f"the budget of {budget:g} USD is spent; raise budget_usd and run again to go on")
+        if budget is not None and (self.spent.usd_now if self._without else self.spent.usd) >= budget:
+            how = "run again to go on" if self._without else "raise budget_usd and run again to go on"
+            raise QuotaExhausted(f"the budget of {budget:g} USD is spent; {how}")
 
     def _counted(self, name: str, completion: Completion, paid_now: bool) -> None:
         spent = self.spent

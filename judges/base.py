@@ -15,7 +15,11 @@ from typing import Any, Literal
 
 from dd_core.canonical import digest
 from dd_core.dispositions import AXIS_RANGES
+from dd_core.errors import DDSweepError
 from dd_core.records import GoldClaim, Message, Program, Prompt, transcript
+
+PASSING = ("CallFailed: ", "EndpointDown: ")
+"""How the error of a row begins that is the endpoint's, and not the row's or the reply's."""
 
 MAX_ERROR_CHARS = 300
 """An error message is cut here: it is told beside the row, and a model's answer can be part of it."""
@@ -124,6 +128,7 @@ class DeterministicJudge(Judge):
         """One mark per axis of `axes`.
 
         Raises:
+            DDSweepError, OSError: the machine or its set-up is not fit; no row is to blame.
             Exception: the row cannot be judged; the message says why.
         """
 
@@ -134,7 +139,9 @@ class DeterministicJudge(Judge):
     def _judgements(self, row: JudgeRow, fingerprint: str) -> list[dict[str, Any]]:
         try:
             marks: dict[str, Mark] | str = checked(self.mark(row), self.axes)
-        except Exception as error:  # whatever a judge raises is that row's error, and must not take the block with it
+        except (DDSweepError, OSError):  # of the machine or its set-up, and not of this row
+            raise
+        except Exception as error:  # whatever else a judge raises is that row's error, and takes no block with it
             marks = reason(error)
         return judgements(row, self.axes, fingerprint, marks, judge_model=self.model)
 
@@ -142,6 +149,11 @@ class DeterministicJudge(Judge):
 def reason(error: Exception) -> str:
     """Why a row could not be judged, for the row."""
     return f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]
+
+
+def may_pass(judgement: dict[str, Any]) -> bool:
+    """Whether a judgement is an error that another time may not meet: an endpoint that gave no reply."""
+    return judgement["status"] == "error" and judgement["error"].startswith(PASSING)
 
 
 def judgements(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from dd_core.canonical import digest, sha256
 from dd_core.judging import JudgeSpec
 from dd_core.records import JUDGEMENTS, GoldClaim, Message, Program
 from judges import make_judge
-from judges.base import JudgeRow
+from judges.base import JudgeRow, may_pass
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
 
@@ -31,8 +32,6 @@ Score = Callable[[Sequence[JudgeRow]], list[dict[str, Any]]]
 class JudgeId:
     """What is known of a judge without asking it: enough to find what it said earlier."""
 
-    label: str
-    axes: tuple[str, ...]
     fingerprint: str
     samples: bool
     passes: int
@@ -45,40 +44,58 @@ class JudgeId:
             InputError: as `make_judge`.
         """
         judge = make_judge(spec)
-        return cls(spec.label, judge.axes, judge.fingerprint, judge.samples, spec.passes)
+        return cls(judge.fingerprint, judge.samples, spec.passes)
 
 
 def judged(
     blocks: Blocks, judge: JudgeId, rows: Sequence[JudgeRow], score: Score
-) -> tuple[Block, list[dict[str, Any]]]:
+) -> tuple[Block | None, list[dict[str, Any]]]:
     """One block of judgements: from the store, or by `score`.
+
+    What an endpoint did not answer is an error row here and now, and such a block is not kept: whoever asks again may
+    be answered.
 
     Args:
         rows: up to a block of them, in any order.
         score: judges rows, as `Judge.score`; asked only for a block that is not there.
 
     Returns:
-        The block, and for each row, in order, its judgements with the columns of `JUDGEMENTS`.
+        The block, None if it is not kept, and for each row, in order, its judgements with the columns of `JUDGEMENTS`.
     """
     names = [content_id(row, judge.samples) for row in rows]
     apart = dict(zip(names, rows, strict=True))
 
     def make() -> Made:
         found = score([replace(apart[name], row_id=name) for name in sorted(apart)])
+        if any(map(may_pass, found)):
+            raise _NotKept(found)
         errors = sum(one["status"] == "error" for one in found)
         return Made({FILE: to_parquet(JUDGEMENTS.arrow(found))}, {"rows": len(apart), "errors": errors})
 
     inputs = {"judge": judge.fingerprint, "passes": judge.passes, "rows": sorted(apart)}
-    block = blocks.get_or_make(BlockSpec("judge", inputs), make)
+    block: Block | None = None
+    try:
+        block = blocks.get_or_make(BlockSpec("judge", inputs), make)
+        found, created = from_parquet(blocks.read(block, FILE)).to_pylist(), block.created
+    except _NotKept as only:
+        found, created = only.found, datetime.now(UTC).isoformat()
     by_name: dict[str, list[dict[str, Any]]] = {}
-    for one in from_parquet(blocks.read(block, FILE)).to_pylist():
+    for one in found:
         by_name.setdefault(one["response_id"], []).append(one)
     placed = [
-        {**one, "response_id": row.row_id, "created": block.created}
+        {**one, "response_id": row.row_id, "created": created}
         for name, row in zip(names, rows, strict=True)
         for one in by_name[name]
     ]
     return block, placed
+
+
+class _NotKept(Exception):
+    """Carries judgements past the store."""
+
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.found = found
 
 
 def content_id(row: JudgeRow, own: bool) -> str:

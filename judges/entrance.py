@@ -1,7 +1,8 @@
 """The pool's entrance over HTTP, for judging from outside: a token, JSON in, JSON out.
 
     GET  /health   whether the entrance answers; needs no token
-    GET  /judges   the judges by label: axes, fingerprint, what a row must bring, whether it is costly
+    GET  /judges   the judges by label (axes, fingerprint, what a row must bring, whether it is costly), and how many
+                   replicas there are in each state
     POST /score    {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response", …}]} → {"judgements": […]}
 
 Listens on 127.0.0.1 alone. Knows the token by its digest, and no judge.
@@ -12,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
     from ray.serve.schema import LoggingConfig
 
+IN_FLIGHT = 8
+"""Calls of one request at one time."""
+
+MOST_ONGOING = 64
+"""Requests at one time; Serve's usual five long ones would keep even a sign of life waiting."""
+
+State = Callable[[], dict[str, str]]
+
 MOST_BYTES = 64 * 2**20
 """Of one request; larger ones are refused before they are read whole."""
 
@@ -37,8 +46,8 @@ MOST_BYTES = 64 * 2**20
 class Entrance:
     """Checks the token, cuts rows into blocks, and hands them to the replicas."""
 
-    def __init__(self, specs: Sequence[str], replicas: DeploymentHandle, token_digest: str) -> None:
-        self._replicas, self._token_digest = replicas, token_digest
+    def __init__(self, specs: Sequence[str], replicas: DeploymentHandle, token_digest: str, state: State) -> None:
+        self._replicas, self._token_digest, self._state = replicas, token_digest, state
         self._judges: dict[str, dict[str, Any]] = {}
         for text in specs:
             spec = JudgeSpec.model_validate_json(text)
@@ -57,7 +66,7 @@ class Entrance:
         if not self._may(request.headers.get("authorization", "")):
             return _refused(401, "send the token that `ddsweep judge serve` printed: Authorization: Bearer TOKEN")
         if route == ("GET", "/judges"):
-            return JSONResponse(self._judges)
+            return JSONResponse({"judges": self._judges, "replicas": self._state()})
         if route != ("POST", "/score"):
             return _refused(404, "there are GET /health, GET /judges and POST /score")
         body = bytearray()
@@ -85,8 +94,14 @@ class Entrance:
             return _refused(422, f"judge: there is no {label!r}; there are {', '.join(self._judges)}")
         size = ASKED_ROWS if self._judges[label]["costly"] else CALL_ROWS
         parts = [pack(rows[start : start + size]) for start in range(0, len(rows), size)]
+        places = asyncio.Semaphore(IN_FLIGHT)
+
+        async def scored(part: bytes) -> list[dict[str, Any]]:
+            async with places:
+                return cast("list[dict[str, Any]]", await self._replicas.score.remote(label, part))
+
         try:
-            found = await asyncio.gather(*(self._replicas.score.remote(label, part) for part in parts))
+            found = await asyncio.gather(*map(scored, parts))
         except Exception as error:  # a lost replica, or a judge that cannot be paid: the caller may come again
             return _refused(503, str(getattr(error, "cause", error)).strip().split("\n")[-1][:300])
         return JSONResponse({"judgements": [one for several in found for one in several]})
@@ -96,11 +111,17 @@ def _refused(status: int, why: str) -> JSONResponse:
     return JSONResponse({"error": why}, status_code=status)
 
 
-def entrance(specs: Sequence[JudgeSpec], replicas: Any, token: str, logging_config: LoggingConfig) -> Application:
-    """The application whose way in is the entrance, in front of `replicas`."""
+def entrance(
+    specs: Sequence[JudgeSpec], replicas: Any, token: str, state: State, logging_config: LoggingConfig
+) -> Application:
+    """The application whose way in is the entrance, in front of `replicas`, of which `state` tells how they are."""
     from ray import serve
 
     deployment = serve.deployment(
-        name="entrance", num_replicas=1, ray_actor_options={"num_cpus": 0}, logging_config=logging_config
+        name="entrance",
+        num_replicas=1,
+        max_ongoing_requests=MOST_ONGOING,
+        ray_actor_options={"num_cpus": 0},
+        logging_config=logging_config,
     )(Entrance)
-    return deployment.bind([spec.model_dump_json() for spec in specs], replicas, sha256(token.encode()))
+    return deployment.bind([spec.model_dump_json() for spec in specs], replicas, sha256(token.encode()), state)

@@ -41,6 +41,11 @@ class Labelled:
     score: float
     rephrased: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """The score that is right, in words."""
+        return f"{self.score:g}"
+
 
 @dataclass(frozen=True)
 class Ranked:

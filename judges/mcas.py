@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field
 
 from judges.base import JudgeRow, Mark
 from judges.model_judge import Asked, ModelJudge
@@ -12,7 +12,7 @@ from judges.replies import Form
 class Score(Form):
     """The reply."""
 
-    mcas: Literal[0, 1, 2]
+    mcas: int = Field(ge=0, le=2)
 
 
 class Mcas(ModelJudge):

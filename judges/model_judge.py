@@ -9,78 +9,112 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from dd_core import quoting
 from dd_core.canonical import digest
-from dd_core.errors import InputError, QuotaExhausted, unknown
+from dd_core.chat_models import ChatModel
+from dd_core.errors import CallFailed, InputError, unknown
 from dd_core.judging import JudgeSpec
 from dd_core.records import Completion, Message
 from judges.asking import Asker, Spent
 from judges.backends import identity_of
 from judges.base import Judge, JudgeRow, Mark, checked, judgements, reason
-from judges.replies import F, read, schema_of
+from judges.replies import F, Unread, read, schema_of
 from storage.blocks import Blocks
 
 T = TypeVar("T")
 PACKAGE = "judges"
+MODEL = "judge"
+"""What the model of a judge is called in its asker."""
+
 BATCH = 64
 """Calls that a local model answers at one time."""
 
 
 class Loop:
-    """An asker in an event loop of its own thread, for callers that are not asynchronous. Thread-safe.
+    """An asker of one model in an event loop of its own thread, for callers that are not asynchronous. Thread-safe.
 
     Opened at the first use, so that connections are kept from block to block.
+
+    Attributes:
+        spent: what its calls took.
     """
 
-    def __init__(self, make: Callable[[], Asker]) -> None:
-        self._make = make
+    def __init__(self, model: ChatModel, blocks: Blocks | None, budget_usd: float | None) -> None:
+        self.spent = Spent()
+        self._asker = Asker({MODEL: model}, blocks, self.spent, budget_usd, without=True)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._asker: Asker | None = None
 
-    def run(self, work: Callable[[Asker], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[Asker], Coroutine[Any, Any, T]]) -> T:
         """What `work` returns or raises, done in the loop."""
+        return _wait(self._opened(), work(self._asker))
+
+    def _opened(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="judge", daemon=True).start()
-                self._asker = self._wait(self._make().__aenter__())
-        asker = self._asker
-        assert asker is not None
-        return self._wait(work(asker))
-
-    def _wait(self, work: Awaitable[T]) -> T:
-        async def awaited() -> T:
-            return await work
-
-        assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(awaited(), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=_run, args=(loop,), name="judge", daemon=True).start()
+                try:
+                    _wait(loop, self._asker.__aenter__())
+                except BaseException:
+                    loop.call_soon_threadsafe(loop.stop)
+                    raise
+                self._loop = loop
+            return self._loop
 
     def close(self) -> None:
         """Closes the connections and ends the thread; what is in flight is let go."""
         with self._lock:
-            loop, asker = self._loop, self._asker
-            self._loop = self._asker = None
-        if loop is None:
-            return
-        if asker is not None:
-            asyncio.run_coroutine_threadsafe(asker.__aexit__(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            _wait(loop, self._asker.__aexit__())
+            loop.call_soon_threadsafe(loop.stop)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+class Loops:
+    """The loops of one process: judges that ask one model under one budget share its calls in flight, and its budget.
+
+    Args:
+        blocks: where replies are kept; without it each is asked for anew.
+    """
+
+    def __init__(self, blocks: Blocks | None = None) -> None:
+        self._blocks = blocks
+        self._loops: dict[str, Loop] = {}
+
+    def of(self, model: ChatModel, budget_usd: float | None) -> Loop:
+        """The loop of a model."""
+        name = f"{model.model_dump_json()} {budget_usd}"
+        return self._loops.setdefault(name, Loop(model, self._blocks, budget_usd))
+
+    def close(self) -> None:
+        """Closes them all."""
+        for loop in self._loops.values():
+            loop.close()
 
 
 class Asked:
     """What one row asks in one pass. `models` are the models that answered, as the endpoint named them."""
 
-    def __init__(self, asker: Asker, name: str, seed: int, repeat: int) -> None:
-        self._asker, self._name, self._seed, self.repeat = asker, name, seed, repeat
+    def __init__(self, asker: Asker, seed: int, repeat: int) -> None:
+        self._asker, self._seed, self.repeat = asker, seed, repeat
         self.models: dict[str, None] = {}
 
     async def __call__(
@@ -100,7 +134,7 @@ class Asked:
         words = quoting.render(PACKAGE, template, texts, **plain)
         messages = (Message(role="user", content=words),)
         seed = self._seed if seed is None else seed
-        completion = await self._asker.ask(self._name, messages, seed, schema_of(form), judge=template)
+        completion = await self._asker.ask(MODEL, messages, seed, schema_of(form), judge=template)
         self.models[_served(completion)] = None
         return read(completion, form)
 
@@ -110,7 +144,7 @@ class ModelJudge(Judge):
 
     Args:
         spec: which model, how many passes, and how much of an answer is shown.
-        blocks: where replies are kept; without it each is asked for anew.
+        loops: of the process; a loop of its own if left out.
     """
 
     costly = True
@@ -121,7 +155,7 @@ class ModelJudge(Judge):
     choice: tuple[str, ...] = ()
     """Axes that a study may choose from."""
 
-    def __init__(self, spec: JudgeSpec, blocks: Blocks | None = None) -> None:
+    def __init__(self, spec: JudgeSpec, loops: Loops | None = None) -> None:
         if spec.model is None:
             raise InputError(f"judges: {spec.judge} is a model that judges: say which, under `model`")
         for axis in spec.axes:
@@ -132,17 +166,16 @@ class ModelJudge(Judge):
         self._spec, self._settings = spec, spec.model
         self.model = str(getattr(spec.model, "model", "recorded"))
         self.samples = spec.samples
-        self.spent = Spent()
-        self._loop = Loop(
-            lambda: Asker({spec.label: self._settings}, blocks, self.spent, spec.budget_usd, without=True)
-        )
+        self._loop = (loops or Loops()).of(spec.model, spec.budget_usd)
+        self.spent = self._loop.spent
 
     @abstractmethod
     async def marks(self, row: JudgeRow, ask: Asked) -> dict[str, Mark]:
         """One mark per axis of `axes`.
 
         Raises:
-            Exception: the row cannot be judged; the message says why.
+            Unread, ValueError, CallFailed: the row cannot be judged; the message says why.
+            Exception: something is wrong that is no row's fault.
         """
 
     def rubric(self) -> dict[str, Any]:
@@ -179,9 +212,9 @@ class ModelJudge(Judge):
 
         return self._loop.run(all_of)
 
-    def with_model(self, work: Callable[[Asker, str], Awaitable[T]]) -> T:
-        """What `work` returns, given the asker and the name by which it asks this judge's model."""
-        return self._loop.run(lambda asker: work(asker, self._spec.label))
+    def with_model(self, work: Callable[[Asker], Coroutine[Any, Any, T]]) -> T:
+        """What `work` returns, given the asker of this judge's model (`MODEL`)."""
+        return self._loop.run(work)
 
     @property
     def passes(self) -> int:
@@ -190,13 +223,11 @@ class ModelJudge(Judge):
     async def _judged(self, row: JudgeRow, repeat: int, asker: Asker, fingerprint: str) -> list[dict[str, Any]]:
         # A model that samples draws for each row anew, or two arms with one text would share their noise.
         seed = own_seed(row.row_id, repeat) if self.samples else repeat
-        ask = Asked(asker, self._spec.label, seed, repeat)
+        ask = Asked(asker, seed, repeat)
         marks: dict[str, Mark] | str
         try:
             marks = checked(await self.marks(row, ask), self.axes)
-        except (QuotaExhausted, InputError):
-            raise
-        except Exception as error:  # whatever came of one row is that row's error
+        except (Unread, ValueError, CallFailed) as error:  # whatever else is raised is no row's fault
             marks = reason(error)
         return judgements(
             row, self.axes, fingerprint, marks,

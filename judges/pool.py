@@ -20,6 +20,7 @@ from dd_core.errors import DDSweepError
 from dd_core.judging import JudgeSpec
 from judges import JUDGES, make_judge
 from judges.base import Judge, JudgeRow
+from judges.model_judge import Loops
 from judges.wire import ASKED_ROWS, CALL_ROWS, pack, unpack
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class JudgeReplica:
 
         read = [JudgeSpec.model_validate_json(spec) for spec in specs]
         asks = any(spec.model is not None for spec in read)
-        blocks = Blocks(open_store(store_uri)) if store_uri is not None and asks else None
-        self._judges: dict[str, Judge] = {spec.label: make_judge(spec, blocks) for spec in read}
+        loops = Loops(Blocks(open_store(store_uri)) if store_uri is not None and asks else None)
+        self._judges: dict[str, Judge] = {spec.label: make_judge(spec, loops) for spec in read}
         self._state = {"pid": os.getpid(), "calls": 0, "rows": 0, "errors": 0}
 
     async def score(self, label: str, rows: bytes) -> list[dict[str, Any]]:
@@ -134,7 +135,7 @@ def start_pool(
 
     http = HTTPOptions(host="127.0.0.1", port=port)
     serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
-    serve.run(entrance(specs, bound, token, quiet), name=APP, route_prefix="/")
+    serve.run(entrance(specs, bound, token, pool_state, quiet), name=APP, route_prefix="/")
 
 
 def stop_pool() -> None:

@@ -6,6 +6,7 @@ How a program is kept from harm and from forging its verdict is `judges.executio
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,7 +35,7 @@ class Programs(DeterministicJudge):
     costly = True
 
     def rubric(self) -> dict[str, Any]:
-        return {"code_version": CODE_VERSION, "timeout_s": TIMEOUT_S}
+        return {"code_version": CODE_VERSION, "timeout_s": TIMEOUT_S, "python": list(sys.version_info[:2])}
 
     def score(self, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
         """As `Judge.score`, as many programs at a time as there are cores.
@@ -53,7 +54,7 @@ class Programs(DeterministicJudge):
 
         Raises:
             ValueError: the prompt asks for no program.
-            InputError: programs cannot be isolated here.
+            InputError, OSError: as `execute`.
         """
         if row.program is None:
             raise ValueError(f"prompt {row.prompt_id} asks for no program")

@@ -13,9 +13,8 @@ from pydantic import Field, create_model
 from dd_core.dispositions import RUBRIC_AXES
 from dd_core.judging import JudgeSpec
 from judges.base import JudgeRow, Mark
-from judges.model_judge import Asked, ModelJudge, own_seed
+from judges.model_judge import Asked, Loops, ModelJudge, own_seed
 from judges.replies import Form
-from storage.blocks import Blocks
 
 USUAL = ("factual_accuracy", "hedging_appropriateness", "pedagogical_framing", "self_verification", "completeness")
 """The five axes that are scored where a study asks for none by name."""
@@ -88,8 +87,8 @@ class Rubric(ModelJudge):
     templates = ("certainty", "rubric")
     calls = 2
 
-    def __init__(self, spec: JudgeSpec, blocks: Blocks | None = None) -> None:
-        super().__init__(spec, blocks)
+    def __init__(self, spec: JudgeSpec, loops: Loops | None = None) -> None:
+        super().__init__(spec, loops)
         scores: dict[str, Any] = {axis: (int, Field(ge=1, le=5)) for axis in self.axes}
         self._form: type[Form] = create_model("scores", __base__=Form, **scores)
 

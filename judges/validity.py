@@ -8,16 +8,15 @@ person wants to know.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dd_core.falsify.statistics import wilson
-from dd_core.judging import JudgeSpec
 from judges.base import Judge, JudgeRow
 from judges.battery import DESERVED, DESTROYING, KEEPING, attacked
 from judges.blocks import content_id
-from judges.known import Ranked, injections, labelled, ranked
+from judges.known import Labelled, Ranked, injections, labelled, ranked, written
 
 LEAST_RIGHT = 0.90
 """Share of what is known that a judge has to get right to be evidence (FALSIFIER, section 4, `judge_invalid`)."""
@@ -29,6 +28,7 @@ BINARY = ("correct", "assert", "passed", "recovered")
 """Axes of two values."""
 
 Score = Callable[[Sequence[JudgeRow]], list[dict[str, Any]]]
+K = TypeVar("K", Ranked, Labelled)
 
 
 def validity_reports(
@@ -40,7 +40,7 @@ def validity_reports(
     measured, and that is what the falsifier will say.
 
     Args:
-        judge: made with two passes if it is a model, so that its flip rate can be told (`with_passes`).
+        judge: made with two passes if it is a model, so that its flip rate can be told (`twice`).
         score: judges rows, as `judge.score` does, which is called if this is left out.
         n: known pairs that are asked at most; all if left out.
 
@@ -66,16 +66,6 @@ def rows_asked(judge: Judge, domain: str) -> int:
     return len(asked)
 
 
-def with_passes(spec: JudgeSpec) -> JudgeSpec:
-    """The judge as its validity is measured: twice over each row if it is a model."""
-    return spec if spec.model is None else spec.model_copy(update={"passes": max(spec.passes, 2)})
-
-
-def with_twins(specs: Iterable[JudgeSpec]) -> tuple[JudgeSpec, ...]:
-    """The judges, and of each the form in which its validity is measured, each once."""
-    return tuple({spec.label: spec for one in specs for spec in (one, with_passes(one))}.values())
-
-
 def accepted(report: dict[str, Any]) -> bool:
     """Whether a judge may be evidence on an axis by what it got right."""
     return bool(report.get("n_pairs")) and report["n_right"] >= LEAST_RIGHT * report["n_pairs"]
@@ -91,15 +81,18 @@ class _Plain:
 
 
 def _report(judge: Judge, axis: str, domain: str, score: Score, n: int | None) -> dict[str, Any]:
-    pairs = _spread(ranked(axis, domain), n)
-    labels = [] if pairs else labelled(axis)[:n]
     compares = "other" in judge.needs
+    fit = [pair for pair in written(domain) if _can_judge(judge, pair)]
+    pairs = _spread([pair for pair in ranked(axis, domain) if _can_judge(judge, pair)], n)
+    labels = [] if pairs else _spread(labelled(axis), n)
     plain = [one for i, pair in enumerate(pairs) for one in _ends(pair, i, compares)]
     plain += [_Plain(one.row, one.score == 0, one.rephrased) for one in labels]
-    few = _evenly(plain, FEW) if judge.costly else plain
+    # Where nothing is known on an axis, what must not move its score still does not have to be known.
+    basis = plain or [one for i, pair in enumerate(_spread(fit, n)) for one in _ends(pair, i, compares)]
+    few = _evenly(basis, FEW) if judge.costly else basis
     altered = _altered(few, axis, compares)
     attacks = _attacks(few, compares)
-    seen = _Seen(score([one.row for one in plain] + [row for _, _, row in altered] + [row for _, row in attacks]), axis)
+    seen = _Seen(score([one.row for one in basis] + [row for _, _, row in altered] + [row for _, row in attacks]), axis)
     report: dict[str, Any] = {"judge": judge.fingerprint, "axis": axis, "blind": True}
     if pairs:
         right = [_is_ranked(seen, i, compares) for i in range(len(pairs))]
@@ -110,8 +103,8 @@ def _report(judge: Judge, axis: str, domain: str, score: Score, n: int | None) -
         rates = _rates(seen, [(one.row.row_id, one.score) for one in labels])
         report |= _validity(right, [""] * len(labels)) | (rates if axis in BINARY else {})
     if not judge.costly:  # its passes are one: what a second look in another order says
-        seen.look_again(judge.score([one.row for one in reversed(plain)]))
-    report["flip_rate"] = seen.flip_rate([one.row for one in plain])
+        seen.look_again(judge.score([one.row for one in reversed(basis)]))
+    report["flip_rate"] = seen.flip_rate([one.row for one in basis])
     before = 0.5 if compares else None
     by_change: dict[str, list[tuple[str, str]]] = {}
     for change, name, row in altered:
@@ -122,9 +115,14 @@ def _report(judge: Judge, axis: str, domain: str, score: Score, n: int | None) -
         raised = sum(seen.raised(name, row.row_id, before) for name, row in attacks)
         report["injections"] = {"n": len(attacks), "raised": raised}
     if compares:
-        report["position_bias"] = seen.position_bias([one.row for one in plain])
+        report["position_bias"] = seen.position_bias([one.row for one in basis])
     report["errors"] = seen.n_errors
     return {name: value for name, value in report.items() if value is not None}
+
+
+def _can_judge(judge: Judge, pair: Ranked) -> bool:
+    """Whether the pair's prompt brings what the judge needs; the other answer comes with the pair."""
+    return all(getattr(pair.prompt, need) for need in judge.needs if need != "other")
 
 
 def _ends(pair: Ranked, i: int, compares: bool) -> list[_Plain]:
@@ -232,24 +230,27 @@ def _validity(right: Sequence[bool], kinds: Sequence[str]) -> dict[str, Any]:
 
 
 def _rates(seen: _Seen, known: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Sensitivity (score 1 where 1 is right) and specificity (0 where 0 is right) of an axis of two values."""
+    """Sensitivity (score 1 where 1 is right) and specificity (0 where 0 is right) of an axis of two values.
+
+    Of the rows with a score, since scored rows are what is corrected by them.
+    """
     rates = {}
     for name, value in (("sensitivity", 1.0), ("specificity", 0.0)):
-        cases = [seen.first(row_id) == value for row_id, wanted in known if wanted == value]
+        scores = [seen.first(row_id) for row_id, wanted in known if wanted == value]
+        cases = [score == value for score in scores if score is not None]
         if cases:
             rates[name] = round(sum(cases) / len(cases), 6)
     return rates
 
 
-def _spread(pairs: Sequence[Ranked], n: int | None) -> list[Ranked]:
-    """At most `n` of the pairs, as many of each kind as can be."""
+def _spread(known: Sequence[K], n: int | None) -> list[K]:
+    """At most `n` of what is known, as many of each kind as can be."""
     seen: Counter[str] = Counter()
     places = []
-    for i, pair in enumerate(pairs):
-        places.append((seen[pair.kind], i))
-        seen[pair.kind] += 1
-    kept = sorted(i for _, i in sorted(places)[:n])
-    return [pairs[i] for i in kept]
+    for i, one in enumerate(known):
+        places.append((seen[one.kind], i))
+        seen[one.kind] += 1
+    return [known[i] for i in sorted(i for _, i in sorted(places)[:n])]
 
 
 def _evenly(plain: Sequence[_Plain], n: int) -> list[_Plain]:

@@ -33,7 +33,7 @@ from judges.found import found_in
 from judges.pairs import known_pairs
 from storage import open_store
 from storage.blocks import Blocks
-from sweeps.asking import Classroom
+from sweeps.classroom import Classroom
 from sweeps.shell import is_there
 
 Report = Callable[[int, int, str], None]

@@ -109,7 +109,8 @@ def score(
 
     from dd_core.records import JUDGEMENTS
     from sweeps.bar import progress
-    from sweeps.judging import judges_of, read_rows, score_rows
+    from sweeps.judging import judges_of, score_rows
+    from sweeps.row_files import read_rows
     from sweeps.spending import spent_line
 
     if out.suffix not in (".jsonl", ".parquet"):
@@ -163,12 +164,15 @@ def validate(
 
     from judges.validity import accepted
     from sweeps.bar import progress
-    from sweeps.judging import judges_of, read_labels, read_rows, score_rows, with_people
+    from sweeps.judging import judges_of, score_rows, with_people
     from sweeps.judging import validate as measure
+    from sweeps.row_files import read_labels, read_rows
     from sweeps.validity_table import validity_table
 
     if (rows is None) != (labels is None):
         raise InputError("--rows and --labels belong together: what was labelled, and how")
+    if labels is not None and second is not None:
+        raise InputError("--with and --labels: a report has one agreement, with a judge or with people; ask twice")
     specs = judges_of([judge])
     others = judges_of([second]) if second is not None else (None,)
     make_folder(out)
@@ -203,8 +207,9 @@ def label(
     """Show answers one by one for a person to score; goes on where it stopped, and computes agreement."""
     from rich.console import Console
 
-    from sweeps.judging import read_judgements, read_labels, read_rows, with_people
+    from sweeps.judging import with_people
     from sweeps.labelling import label as ask_person
+    from sweeps.row_files import read_judgements, read_labels, read_rows
 
     asked = read_rows(rows, domain)
     said = read_judgements(judgements) if judgements is not None else []
@@ -238,13 +243,14 @@ def _write(out: Path, table: list[dict[str, Any]]) -> None:
 def _summary(table: list[dict[str, Any]]) -> Any:
     from collections import Counter
 
+    from rich.markup import escape
     from rich.table import Table
 
-    shown = Table("judge", "axis", "rows", "errors", "mean", "why", box=None, pad_edge=False)
+    shown = Table("judge", "axis", "rows", "errors", "mean", "first error", box=None, pad_edge=False)
     for judge, axis in sorted({(one["judge"], one["axis"]) for one in table}):
         mine = [one for one in table if (one["judge"], one["axis"]) == (judge, axis)]
         scores = [one["score"] for one in mine if one["score"] is not None]
-        why = Counter(one["error"] for one in mine if one["error"]).most_common(1)
+        why = next(iter(Counter(one["error"] for one in mine if one["error"])), "")
         mean = f"{sum(scores) / len(scores):.3f}" if scores else ""
-        shown.add_row(judge, axis, str(len(mine)), str(len(mine) - len(scores)), mean, why[0][0][:80] if why else "")
+        shown.add_row(judge, axis, str(len(mine)), str(len(mine) - len(scores)), mean, escape(why[:80]))
     return shown

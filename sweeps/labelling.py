@@ -1,6 +1,6 @@
 """Labels by a person: one answer after another in the terminal, each label written before the next answer is shown.
 
-Blind: neither a judge's score nor an arm is shown, and the order is drawn once from a seed. Knows a file
+Blind: neither a judge's score nor the row's id is shown, and the order is drawn once from a seed. Knows a file
 of rows, one axis and two streams; stops and goes on anywhere.
 """
 
@@ -17,8 +17,9 @@ from rich.text import Text
 
 from dd_core.dispositions import AXIS_RANGES
 from dd_core.errors import InputError, unknown
+from dd_core.report.words import visible
 from judges.base import JudgeRow
-from sweeps.judging import read_labels
+from sweeps.row_files import read_labels
 
 COLUMNS = ("response_id", "axis", "score")
 
@@ -56,7 +57,7 @@ def label(
     while waiting:
         row = waiting[0]
         n_done = len(done.keys() & ids)
-        console.print(_shown(row, f"{n_done + skipped + 1} of {len(rows)} · {row.row_id}"))
+        console.print(_shown(row, f"{n_done + skipped + 1} of {len(rows)}"))
         try:
             said = ask(f"{axis}, {low:g} to {high:g} (s to skip, b to go back, q to stop): ").strip().lower()
         except EOFError:
@@ -107,10 +108,10 @@ def _write(out: Path, axis: str, labels: dict[str, float]) -> None:
 
 def _shown(row: JudgeRow, title: str) -> Panel:
     text = Text()
-    text.append(f"{row.question}\n\n", style="bold")
-    text.append(row.response or "(an empty answer)")
+    text.append(f"{visible(row.question)}\n\n", style="bold")
+    text.append(visible(row.response) or "(an empty answer)")
     if row.other is not None:
-        text.append("\n\nthe other answer: ", style="bold").append(row.other)
+        text.append("\n\nthe other answer: ", style="bold").append(visible(row.other))
     for claim in row.claims:
         text.append(f"\n· a right answer says: {claim.claim}", style="dim")
     return Panel(text, title=title, title_align="left")

@@ -22,6 +22,7 @@ from dd_core.chat_models import CHARS_PER_TOKEN, usd
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
 from dd_core.errors import InputError, StudyFailed
+from dd_core.judging import twice
 from dd_core.operators import OPERATORS
 from dd_core.prompts import load_domain
 from dd_core.quoting import source
@@ -29,7 +30,7 @@ from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
 from judges import make_judge
 from judges.model_judge import PACKAGE, ModelJudge
-from judges.validity import rows_asked, with_passes
+from judges.validity import rows_asked
 from sweeps.proposals import Outcome, propose
 
 SEARCH_TRAIN_SEED = 0
@@ -285,7 +286,7 @@ def judging_costs(study: Study) -> list[JudgingCost]:
         judge = make_judge(spec)
         if spec.model is None or not isinstance(judge, ModelJudge):
             continue
-        validity = rows_asked(judge, study.domain) * with_passes(spec).passes * judge.calls
+        validity = rows_asked(judge, study.domain) * twice(spec).passes * judge.calls
         calls = answers * spec.passes * judge.calls + validity
         chars = sum(len(source(PACKAGE, name)) for name in judge.templates) / len(judge.templates) + _ANSWER_CHARS
         asked, replied = round(calls * chars / CHARS_PER_TOKEN), calls * _REPLY_TOKENS

@@ -13,6 +13,8 @@ ROWS = 4096
 """Rows of one request: four calls, so that two replicas are busy."""
 
 TIMEOUT_S = 3600.0
+BUSY, WAITS_S = 503, (1.0, 2.0, 4.0, 8.0, 0.0)
+"""What a pool says that cannot judge just now, and how long it is waited for before it is asked again."""
 
 
 def score_remotely(

@@ -20,9 +20,11 @@ from cluster.session import session
 from dd_core.claim import preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.falsify import Bundle, Verdict, falsify
+from dd_core.judging import with_twins
 from dd_core.report import render_html
 from dd_core.study import Study, load_study, parse_study
 from dd_core.subjects.registry import get_subject, missing
+from judges.backends import open_backend
 from storage import Store, load_bundle, open_store
 from storage.commits import StudyFiles
 from sweeps.plan import Schedule, check, make_manifest, outline, seconds, study_id, subjects_at_hand
@@ -78,6 +80,9 @@ def run_study(
     check(study)
     if (why := missing(get_subject(study.subject))) is not None:
         raise InputError(f"subject: {why}")
+    for spec in study.judges:
+        if spec.model is not None:
+            open_backend(spec.model)  # a key that is missing is told before the first answer is made
     asked = make_manifest(study)
     opened = open_store(store)
     files = StudyFiles(opened, study_id(study))
@@ -143,7 +148,6 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
     from ray.util.queue import Queue
 
     from judges.pool import PoolClient, start_pool, stop_pool
-    from judges.validity import with_twins
     from sweeps.search import Context, run_trials
 
     judges = with_twins(study.judges)

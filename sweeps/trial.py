@@ -18,6 +18,7 @@ from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.distill import distiller
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, StoreError, TrialFailed
+from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS
 from dd_core.prompts import choose, load_domain
 from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
@@ -25,7 +26,7 @@ from dd_core.study import Study
 from dd_core.subjects.engine import Request
 from dd_core.subjects.loading import prepare
 from judges import make_judge
-from judges.validity import validity_reports, with_passes, with_twins
+from judges.validity import validity_reports
 from storage import open_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
@@ -154,7 +155,7 @@ class Workbench:
     def _validity(self) -> list[dict[str, Any]]:
         """What each judge of the study is worth on its domain. Executed tests are no judge: theirs is not measured."""
         reports: list[dict[str, Any]] = []
-        for spec in map(with_passes, self.study.judges):
+        for spec in map(twice, self.study.judges):
             judge = make_judge(spec)
             if judge.axes == ("passed",):
                 continue
@@ -241,7 +242,8 @@ class Workbench:
         )
         judged = {label: self._workshop.judge(label, rows, prompts) for label in self._labels}
         judgements = [row for _, several in judged.values() for row in several]
-        return Scored(generated, rows, {label: block for label, (block, _) in judged.items()}, judgements)
+        kept = {label: block for label, (block, _) in judged.items() if block is not None}
+        return Scored(generated, rows, kept, judgements)
 
 
 def _entry(block: Block) -> dict[str, Any]:

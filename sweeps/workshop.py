@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted
+from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request
@@ -113,7 +113,7 @@ class Workshop:
 
     def judge(
         self, label: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
-    ) -> tuple[Block, list[dict[str, Any]]]:
+    ) -> tuple[Block | None, list[dict[str, Any]]]:
         """The judgements of up to a block of answers, rows of `JUDGEMENTS` with the answer's row id as `response_id`.
 
         Args:
@@ -123,7 +123,7 @@ class Workshop:
         known = {prompt.prompt_id: prompt for prompt in prompts}
         return self.judge_rows(label, [_judge_row(known[answer["prompt_id"]], answer) for answer in answers])
 
-    def judge_rows(self, label: str, rows: Sequence[JudgeRow]) -> tuple[Block, list[dict[str, Any]]]:
+    def judge_rows(self, label: str, rows: Sequence[JudgeRow]) -> tuple[Block | None, list[dict[str, Any]]]:
         """As `judge`, of rows that are no answers of a subject.
 
         Raises:
@@ -134,6 +134,8 @@ class Workshop:
         def score(asked: Sequence[JudgeRow]) -> list[dict[str, Any]]:
             try:
                 found = self._score(label, asked)
+            except StoreError:
+                raise
             except (QuotaExhausted, InputError) as error:
                 raise JudgesUnavailable(f"judge {label}: {error}") from error
             errors = sum(one["status"] == "error" for one in found)

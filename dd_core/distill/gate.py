@@ -6,6 +6,7 @@ too little is left. The bounds are fixed; nothing here is tuned to data.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ async def _reason(row: AnyRow, prompt: Prompt | None, found: Found, verifier: Ve
     if (drift := _drift(row, prompt)) is not None:
         return drift
     if isinstance(row, Sample):
-        return None if is_right(prompt, found(prompt, row.answer)) else "wrong"
+        return None if is_right(prompt, await asyncio.to_thread(found, prompt, row.answer)) else "wrong"
     if row.kind == "calibration":
         return _misdelivered(row, prompt, found)
     if (lopsided := _lopsided(row)) is not None:

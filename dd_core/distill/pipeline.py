@@ -117,7 +117,7 @@ async def _taught(asker: _Asker, prompt: Prompt, found: Found, student: bool) ->
     final = await asker.get("synthesizer", texts, read_text)
     attempt = tried if student else texts["draft"]
     critique = None
-    if attempt is not None and not is_right(prompt, found(prompt, attempt)):
+    if attempt is not None and not is_right(prompt, await asyncio.to_thread(found, prompt, attempt)):
         if not student:
             critique = " ".join(p for p in review["problems"] if p.strip(" .").casefold() != "none") or None
         else:

@@ -6,6 +6,7 @@ endpoint: a model is asked through the same callable as the teachers.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -66,7 +67,8 @@ class ByClaims(Verifier):
         self._found, self.name = found, name
 
     async def prefers(self, prompt: Prompt, one: str, other: str) -> int:
-        mine, others = sum(self._found(prompt, one)), sum(self._found(prompt, other))
+        # Beside the loop: a program that never ends would let the replies in flight run out of time.
+        mine, others = [sum(await asyncio.to_thread(self._found, prompt, answer)) for answer in (one, other)]
         return (mine > others) - (mine < others)
 
 

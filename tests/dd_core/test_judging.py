@@ -43,8 +43,13 @@ def test_how_fast_a_judge_is_asked_is_no_part_of_the_question() -> None:
 
 
 def test_a_study_tells_two_judges_of_one_label_and_mistakes_by_their_field() -> None:
-    with pytest.raises(InputError, match="delivery is there twice"):
+    with pytest.raises(InputError, match="'delivery' is there twice"):
         parse_study(smoke(judges=["delivery", "delivery"]))
+    mcas = {"judge": "mcas", "model": MODEL}
+    other = {"judge": "mcas", "passes": 2, "model": MODEL | {"base_url": "http://127.0.0.1:2/v1"}}
+    with pytest.raises(InputError, match="two are called 'mcas@m x2': give one of them a `name`"):
+        parse_study(smoke(judges=["checklist", mcas, other]))
+    parse_study(smoke(judges=["checklist", "delivery", mcas, other | {"name": "mcas of the other"}]))
     with pytest.raises(InputError, match="judges.0.model.openai.base_url"):
         parse_study(smoke(judges=[{"judge": "rubric", "model": {"backend": "openai", "model": "m"}}]))
 

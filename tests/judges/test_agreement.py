@@ -38,3 +38,17 @@ def test_one_answer_or_one_value_has_no_kappa() -> None:
     assert agreement({"a": 1.0}, {"a": 1.0}, "assert", "x") is None
     found = agreement({"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 1.0}, "assert", "x")
     assert found is not None and "kappa" not in found and found["equal"] == 1.0
+
+
+def test_an_undecided_preference_counts_as_a_value_of_its_own() -> None:
+    first = {str(i): (0.0, 0.5, 1.0)[i % 3] for i in range(60)}
+    second = {str(i): (0.0, 1.0)[i % 2] for i in range(60)}
+    found = agreement(first, second, "preference", "x")
+    assert found is not None and found["n"] == 60 and found["kappa"] < 0.6
+
+
+def test_scores_between_two_steps_are_told_and_shares_have_no_kappa() -> None:
+    first, second = {"a": 1.5, "b": 2.0, "c": 3.0}, {"a": 1.0, "b": 2.0, "c": 4.0}
+    found = agreement(first, second, "completeness", "x")
+    assert found is not None and found["n"] == 2 and found["left_out"] == 1
+    assert agreement({"a": 0.3, "b": 0.6}, {"a": 0.3, "b": 0.6}, "coverage", "x") is None

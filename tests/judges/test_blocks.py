@@ -17,7 +17,7 @@ from storage.blocks import Blocks
 
 CLAIMS = (GoldClaim(claim="It is Paris.", accept=("Paris",)),)
 DELIVERY = JudgeId.of(JudgeSpec(judge="delivery"))
-SAMPLING = JudgeId("rubric@m", ("assert",), "rubric-0", samples=True, passes=1)
+SAMPLING = JudgeId("rubric-0", samples=True, passes=1)
 
 
 def row(name: str, response: str = "Paris.", **more: Any) -> JudgeRow:
@@ -88,6 +88,17 @@ def test_whatever_a_judge_reads_is_in_the_name(changed: JudgeRow) -> None:
 def test_the_id_of_a_row_is_in_the_name_only_of_a_sampled_judgement() -> None:
     assert content_id(row("a"), False) == content_id(row("b"), False)
     assert content_id(row("a"), True) != content_id(row("b"), True)
+
+
+def test_what_an_endpoint_did_not_answer_is_told_and_asked_again(blocks: Blocks) -> None:
+    def unanswered(rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
+        told = {"score": None, "status": "error", "error": "CallFailed: m: HTTP 500"}
+        return [one | told for one in make_judge("delivery").score(rows)]
+
+    block, found = judged(blocks, DELIVERY, [row("a")], unanswered)
+    assert block is None and [(one["status"], one["response_id"]) for one in found] == [("error", "a")]
+    block, found = judged(blocks, DELIVERY, [row("a")], Counting())
+    assert block is not None and found[0]["score"] == 1.0
 
 
 def test_nothing_is_kept_of_a_block_that_could_not_be_judged(blocks: Blocks) -> None:

@@ -82,8 +82,9 @@ def test_without_the_token_there_is_nothing_but_a_sign_of_life(address: str, hea
 
 def test_judges_are_told_by_label(address: str) -> None:
     told = httpx2.get(f"{address}/judges", headers={"Authorization": f"Bearer {TOKEN}"}).json()
-    assert set(told) == {"delivery", "mcas@m"}
-    assert told["delivery"]["fingerprint"] == make_judge("delivery").fingerprint
+    assert set(told["judges"]) == {"delivery", "mcas@m"}
+    assert told["judges"]["delivery"]["fingerprint"] == make_judge("delivery").fingerprint
+    assert told["replicas"] == {"RUNNING": "1"}
 
 
 def test_what_comes_back_is_what_the_judge_says_here(address: str) -> None:

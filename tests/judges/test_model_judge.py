@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from dd_core.judging import JudgeSpec
 from dd_core.records import GoldClaim, Message
 from judges import JudgeRow, make_judge
 from judges.backends import endpoint as module
-from judges.model_judge import ModelJudge
+from judges.model_judge import Loops, ModelJudge
 from storage import open_store
 from storage.blocks import Blocks
 from tests.chat_server import HALF, HTML, NO_CHOICE, RESET, ChatServer, Reply, error, said
@@ -24,6 +25,7 @@ SCORES = {
     "factual_accuracy": 5, "hedging_appropriateness": 4, "pedagogical_framing": 3, "self_verification": 1,
     "completeness": 2,
 }  # fmt: skip
+TWO = ("mcas", "delivery-by-model")
 CLAIMS = (
     GoldClaim(claim="It is Paris.", accept=("Paris",)),
     GoldClaim(claim="It lies on the Seine.", accept=("Seine",)),
@@ -49,7 +51,7 @@ def answering(reply: Callable[[str], Reply]) -> ChatServer:
 def judge(server: ChatServer, name: str = "rubric", blocks: Blocks | None = None, **changes: Any) -> ModelJudge:
     model = {"backend": "openai", "model": "m", "base_url": server.url, "timeout_s": 0.5, "retries": 1}
     own = {key: changes.pop(key) for key in ("axes", "passes", "max_chars", "budget_usd") if key in changes}
-    made = make_judge(JudgeSpec.model_validate({"judge": name, "model": {**model, **changes}, **own}), blocks)
+    made = make_judge(JudgeSpec.model_validate({"judge": name, "model": {**model, **changes}, **own}), Loops(blocks))
     assert isinstance(made, ModelJudge)
     return made
 
@@ -158,14 +160,54 @@ def test_the_budget_stops_cleanly_and_what_was_paid_is_found_again(tmp_path: Any
     rows = [row(f"{i}", f"r{i}") for i in range(20)]
     prices: dict[str, Any] = {"usd_per_million": [1000, 1000], "concurrency": 1}  # 0.15 USD a call
     with answering(lambda text: said(json.dumps(SCORES))).running() as server:
-        with pytest.raises(QuotaExhausted, match="budget of 1 USD is spent"):
-            judge(server, blocks=blocks, budget_usd=1, **prices).score(rows)
-        paid = len(server.seen)
-        assert 7 <= paid <= 8
+        for so_far in (7, 14):  # each run has the budget; what is found again costs nothing
+            with pytest.raises(QuotaExhausted, match="budget of 1 USD is spent"):
+                judge(server, blocks=blocks, budget_usd=1, **prices).score(rows)
+            assert len(server.seen) == so_far
         again = judge(server, blocks=blocks, **prices)
         assert len(again.score(rows)) == 100
         assert len(server.seen) == 21
-        assert again.spent.found == paid
+        assert (again.spent.found, round(again.spent.usd_now, 2)) == (14, 1.05)
+
+
+def test_judges_of_one_model_share_its_places_and_its_budget() -> None:
+    prices: dict[str, Any] = {"usd_per_million": [1000, 1000], "concurrency": 3}
+
+    def slow(text: str) -> Reply:
+        return Reply(said('{"mcas": 1}' if '"mcas"' in text else '{"delivery": "hedged"}').body, hang_s=0.05)
+
+    with answering(slow).running() as server:
+        loops = Loops()
+        model = {"backend": "openai", "model": "m", "retries": 0, "base_url": server.url, **prices}
+        specs = [JudgeSpec.model_validate({"judge": name, "budget_usd": 1.5, "model": model}) for name in TWO]
+        judges = [make_judge(spec, loops) for spec in specs]
+        rows = [row(f"Paris {i}.", f"r{i}") for i in range(4)]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda one: one.score(rows), judges))
+        assert server.most_in_flight <= 3
+        with pytest.raises(QuotaExhausted):
+            judges[0].score([row(f"Lyon {i}.", f"r{i}") for i in range(8)])
+        assert len(server.seen) <= 10 + 3  # ten calls of 0.15 USD, and what was in flight
+
+
+def test_a_fault_that_is_no_rows_fault_is_no_row(good: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = judge(good)
+
+    async def full(*_: Any) -> dict[str, Any]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(made, "marks", full)
+    with pytest.raises(OSError, match="No space left"):
+        made.score([row()])
+
+
+def test_a_loop_that_could_not_be_opened_is_opened_again(monkeypatch: pytest.MonkeyPatch, good: ChatServer) -> None:
+    made = judge(good, api_key_env="JUDGE_KEY_LATER")
+    for _ in range(2):
+        with pytest.raises(InputError, match="JUDGE_KEY_LATER"):
+            made.score([row()])
+    monkeypatch.setenv("JUDGE_KEY_LATER", "k")
+    assert {one["status"] for one in made.score([row()])} == {"ok"}
 
 
 def test_another_text_model_temperature_or_template_is_another_fingerprint(good: ChatServer) -> None:
@@ -266,10 +308,11 @@ def test_a_judge_without_its_model_is_refused() -> None:
 # Each judge by its own form.
 
 
-def test_mcas_is_0_1_or_2() -> None:
-    with answering(lambda text: said('{"mcas": 3}' if "BAD" in text else '{"mcas": 2}')).running() as server:
-        good, bad = judge(server, "mcas").score([row("Paris."), row("BAD")])
-    assert (good["score"], bad["score"], bad["status"]) == (2.0, None, "error")
+@pytest.mark.parametrize("bad", ["3", "-1", "true", "1.0", '"1"', "null"])
+def test_mcas_is_0_1_or_2(bad: str) -> None:
+    with answering(lambda text: said(f'{{"mcas": {bad if "BAD" in text else 2}}}')).running() as server:
+        good, wrong = judge(server, "mcas").score([row("Paris."), row("BAD")])
+    assert (good["score"], wrong["score"], wrong["status"]) == (2.0, None, "error")
 
 
 def test_delivery_by_model_asks_nothing_of_an_empty_answer() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dd_core.falsify.documents import known_reports
-from dd_core.judging import JudgeSpec
+from dd_core.judging import JudgeSpec, twice, with_twins
 from judges import JudgeRow, Mark, make_judge
 from judges.base import DeterministicJudge, Judge
 from judges.battery import DESERVED, DESTROYING, KEEPING
 from judges.known import labelled, written
-from judges.validity import accepted, validity_reports, with_passes, with_twins
+from judges.validity import accepted, validity_reports
 
 MEASURED = [
     ("checklist", "chef"), ("checklist", "facts"), ("checklist", "corrections"), ("delivery", "chef"),
@@ -150,8 +150,36 @@ def test_an_axis_of_which_nothing_is_known_is_not_measured() -> None:
     class Warm(Simple):
         axes = ("warmth",)
 
-    one = report(Warm())
-    assert "n_pairs" not in one and not accepted(one) and one["placebo"] == {}
+        def mark(self, row: JudgeRow) -> dict[str, Mark]:
+            return {"warmth": Mark(1.0 + super().mark(row)["correct"].score)}
+
+    one = report(Warm("Great question"))
+    assert "n_pairs" not in one and not accepted(one)
+    # What must not move a score needs no pair; an opener is no placebo where warmth is measured.
+    assert one["flip_rate"] == 0.0 and one["injections"]["n"] == 30
+    assert "padding" in one["placebo"] and "opener" not in one["placebo"]
+
+
+def test_a_judge_is_not_called_wrong_on_what_it_was_not_made_for() -> None:
+    for name, domain in (("recovery", "facts"), ("checklist", "code")):
+        for one in validity_reports(make_judge(name), domain):
+            assert "sensitivity" not in one or one["n_pairs"] > 200  # labelled answers carry their own claims
+            assert one["errors"] == 0
+
+
+def test_few_labels_are_of_both_kinds() -> None:
+    class Always(DeterministicJudge):
+        name = "always"
+        axes = ("assert",)
+
+        def rubric(self) -> dict[str, Any]:
+            return {}
+
+        def mark(self, row: JudgeRow) -> dict[str, Mark]:
+            return {"assert": Mark(1.0)}
+
+    (one,) = validity_reports(Always(), "facts", n=32)
+    assert (one["n_right"], one["n_pairs"], one["specificity"]) == (16, 32, 0.0) and not accepted(one)
 
 
 def test_two_runs_give_the_same_report() -> None:
@@ -165,12 +193,12 @@ MODEL = {"judge": "rubric", "model": {"backend": "openai", "model": "m", "base_u
 def test_a_judge_that_is_a_model_is_measured_in_two_passes() -> None:
     spec = JudgeSpec.model_validate(MODEL)
     delivery = JudgeSpec(judge="delivery")
-    assert with_passes(spec).passes == 2 and with_passes(delivery) == delivery
+    assert twice(spec).passes == 2 and twice(delivery) == delivery
     assert [one.label for one in with_twins([delivery, spec])] == ["delivery", "rubric@m", "rubric@m x2"]
 
 
 def test_passes_that_differ_are_the_flip_rate() -> None:
-    judge = make_judge(with_passes(JudgeSpec.model_validate({**MODEL, "judge": "mcas"})))
+    judge = make_judge(twice(JudgeSpec.model_validate({**MODEL, "judge": "mcas"})))
 
     def flipping(rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
         return [
@@ -184,7 +212,7 @@ def test_passes_that_differ_are_the_flip_rate() -> None:
 
 
 def test_a_judge_that_prefers_the_first_is_told_by_its_position_bias() -> None:
-    judge = make_judge(with_passes(JudgeSpec.model_validate({**MODEL, "judge": "pairwise"})))
+    judge = make_judge(twice(JudgeSpec.model_validate({**MODEL, "judge": "pairwise"})))
 
     def first(rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
         assert all(row.other is not None for row in rows)

@@ -287,21 +287,24 @@ def test_rows_that_were_changed_by_hand_are_refused(tmp_path: Path) -> None:
 def test_a_model_may_verify_if_it_ranks_known_pairs_right(tmp_path: Path) -> None:
     out, server = play(tmp_path, Played("facts"), 16, stages={**STAGES, "verifier": "glm"})
     assert card(out)["verifier"] == {
-        "name": "glm", "known_pairs": 64, "right": 64, "undecided": 0, "by_position": 0, "interval": [0.943, 1.0],
+        "name": "glm", "known_pairs": 128, "right": 128, "undecided": 0, "by_position": 0, "interval": [0.971, 1.0],
         "missed": {},
     }  # fmt: skip
     asked = [stage_of(body) for body in server.seen]
-    assert asked.count("verifier") == 2 * (64 + card(out)["rows"]["counterexample"])
+    assert asked.count("verifier") == 2 * (128 + card(out)["rows"]["counterexample"])
 
 
-def test_a_verifier_that_cannot_be_believed_is_found_before_a_teacher_is_paid(tmp_path: Path) -> None:
+def test_a_verifier_that_cannot_be_believed_is_found_before_a_teacher_is_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ChatServer(Played("facts", verdict="first")).running() as server:
         config = configuration(tmp_path, server.url, stages={**STAGES, "verifier": "glm"})
-        with pytest.raises(DataRefused, match=r"the verifier \(glm\) ranks 0 of 64 known pairs right"):
+        with pytest.raises(DataRefused, match=r"the verifier \(glm\) ranks 0 of 128 known pairs right"):
             distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 16)
         assert {stage_of(body) for body in server.seen} == {"verifier"}
+    monkeypatch.setattr("sweeps.distill.known_pairs", lambda domain: [])
     with pytest.raises(DataRefused, match="there are no known pairs for this domain"):
-        distill("corrections", config, tmp_path / "rows", str(tmp_path / "store"), 16)
+        distill("facts", config, tmp_path / "rows", str(tmp_path / "store"), 16)
 
 
 def test_a_model_that_ranks_by_position_is_no_verifier(tmp_path: Path) -> None:
