@@ -17,7 +17,7 @@ from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.distill import distiller
 from dd_core.distill.data import load_data
-from dd_core.errors import InputError, StoreError, TrialFailed
+from dd_core.errors import InputError, JudgesUnavailable, StoreError, TrialFailed
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS
 from dd_core.prompts import choose, load_domain
@@ -26,6 +26,7 @@ from dd_core.study import Study
 from dd_core.subjects.engine import Request
 from dd_core.subjects.loading import prepare
 from judges import make_judge
+from judges.base import may_pass
 from judges.validity import validity_reports
 from storage import open_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
@@ -144,6 +145,8 @@ class Workbench:
         if spec.role == "search":
             tables["trials"] = TRIALS.arrow(trial_rows(spec.trial_id, responses, judgements))
             baseline = self._cell(spec.subject, Cell(arm="baseline", split="eval"), None)
+            self._refuse_silence(scored)
+            self._refuse_silence(baseline)
             found["score"] = search_score(self.study.claim_of(), scored, baseline)
         if own and spec.claimed and spec.edit is not None and edit is not None:
             member = "norm" if spec.edit.data == "treated" else "placebo_norms"
@@ -151,6 +154,16 @@ class Workbench:
             found["edit"] = {member: norm, "modules": edit.meta["modules"]}
         found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
         return found
+
+    def _refuse_silence(self, scored: Sequence[Scored]) -> None:
+        """Nothing, where a judge's endpoint answered at all: no configuration has failed because nobody did.
+
+        Raises:
+            JudgesUnavailable: it answered for no row on the claimed axis.
+        """
+        said = [one for block in scored for one in block.judgements if one["axis"] == self.study.claim.axis]
+        if said and all(map(may_pass, said)):
+            raise JudgesUnavailable(f"no row has a score on {self.study.claim.axis}: {said[0]['error']}")
 
     def _validity(self) -> list[dict[str, Any]]:
         """What each judge of the study is worth on its domain. Executed tests are no judge: theirs is not measured."""
