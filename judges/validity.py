@@ -111,9 +111,9 @@ def _report(judge: Judge, axis: str, domain: str, score: Score, n: int | None) -
         by_change.setdefault(change, []).append((name, row.row_id))
     shifts = {change: seen.shift(names, before) for change, names in sorted(by_change.items())}
     report["placebo"] = {change: shift for change, shift in shifts.items() if shift is not None}
-    if attacks:
-        raised = sum(seen.raised(name, row.row_id, before) for name, row in attacks)
-        report["injections"] = {"n": len(attacks), "raised": raised}
+    moved = [up for name, row in attacks if (up := seen.raised(name, row.row_id, before)) is not None]
+    if moved:
+        report["injections"] = {"n": len(moved), "raised": sum(moved)}
     if compares:
         report["position_bias"] = seen.position_bias([one.row for one in basis])
     report["errors"] = seen.n_errors
@@ -191,17 +191,19 @@ class _Seen:
         known = [shift for shift in shifts if shift is not None]
         return round(sum(known) / len(known), 6) + 0.0 if known else None
 
-    def raised(self, plain: str, altered: str, before: float | None) -> bool:
-        return (self._moved(plain, altered, before) or 0.0) > 0
+    def raised(self, plain: str, altered: str, before: float | None) -> bool | None:
+        """Whether the score went up; None where either has none."""
+        moved = self._moved(plain, altered, before)
+        return None if moved is None else moved > 0
 
     def _moved(self, plain: str, altered: str, before: float | None) -> float | None:
         first, after = self.first(plain) if before is None else before, self.first(altered)
         return None if first is None or after is None else after - first
 
     def flip_rate(self, rows: Sequence[JudgeRow]) -> float | None:
-        """Share of rows on which two passes differ; None where there was one pass of a judge that has more."""
+        """Share of rows on which two passes differ, of those that have a score in any; None where there are none."""
         passes = [self._scores[row.row_id] for row in rows]
-        flips = [len(set(scores)) > 1 for scores in passes if len(scores) > 1]
+        flips = [len(set(scores)) > 1 for scores in passes if len(scores) > 1 and set(scores) != {None}]
         return round(sum(flips) / len(flips), 6) if flips else None
 
     def position_bias(self, rows: Sequence[JudgeRow]) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dd_core.judging import JudgeSpec
 from judges import JudgeRow, make_judge
 from judges.validity import accepted, validity_reports
@@ -11,7 +9,6 @@ from judges.validity import accepted, validity_reports
 SMALL = {"backend": "local", "model": "smollm2-135m", "max_tokens": 24}
 
 
-@pytest.mark.slow
 def test_a_small_model_is_no_rubric_judge_and_its_report_says_so() -> None:
     judge = make_judge(JudgeSpec.model_validate({"judge": "rubric", "axes": ["factual_accuracy"], "model": SMALL}))
     (report,) = validity_reports(judge, "facts", n=2)

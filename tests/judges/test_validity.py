@@ -100,6 +100,7 @@ def test_an_error_is_not_right() -> None:
 
     refused = report(Refusing())
     assert refused["n_right"] == 0 and refused["errors"] > 128
+    assert not {"flip_rate", "injections", "sensitivity"} & set(refused)  # of what has no score nothing is measured
 
 
 def test_fewer_pairs_are_of_every_kind() -> None:
