@@ -15,7 +15,7 @@ from dd_core.errors import InputError
 from judges.base import DeterministicJudge, JudgeRow, Mark
 from judges.execution import execute, program_in, unavailable
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever a mark can come out differently."""
 
 TIMEOUT_S = 10.0

@@ -1,7 +1,10 @@
 """Tests as cases: every `assert` is counted and caught by itself, so that one that fails hides no other.
 
-An assert inside the body of a `try` with handlers, or of a `with`, keeps its meaning instead: what it raises goes to
-them. Whatever else raises is one failed case, after which the next statement of the tests, or of `check`, runs.
+An assert inside the body of a `try` with handlers, or of a `with`, is counted as well, and what it raises then goes to
+them. Where such a `try` holds an assert in its body or `else`, a handler that ends well is a case that holds, unless it
+counted cases of its own: `try: f(-1); assert False; except ValueError: pass`. Only where a handler for AssertionError
+asserts something itself is an assert of the body an attempt that may fail. Whatever else raises is one failed case,
+after which the next statement of the tests, or of `check`, runs.
 
 Runs in the tests' process; knows nothing of where the functions under test come from.
 """
@@ -17,6 +20,7 @@ import sys
 # `typing` takes 8 ms to import, and is for the type checker alone.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 COUNTER = "__cases__"
@@ -35,12 +39,14 @@ class Cases:
     """The count, and the first thing that went wrong."""
 
     def __init__(self, tests: str) -> None:
-        self.lines = tests.splitlines()
+        # As Python counts lines; str.splitlines knows more ends of them.
+        self.lines = tests.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self.n_cases = self.n_passed = 0
         self.reason = ""
         self.checked = False
         self.missing: set[str] = set()
         self._left: tuple[Any] | None = None
+        self._counted: BaseException | None = None
 
     def passed(self) -> None:
         """One case that holds."""
@@ -63,7 +69,19 @@ class Cases:
         got = f": the left side is {shown(self._left[0])}" if self._left else ""
         said = f" ({shown(message)})" if message is not None and not got else ""
         self._left = None
-        self.fail(f"{self._source(line, column, end_line, end_column)} does not hold{got}{said}")
+        source = self._source(line, column, end_line, end_column)
+        self.fail(f"{source} {'is reached' if source.startswith('raise ') else 'does not hold'}{got}{said}")
+
+    def failure(self, line: int, column: int, end_line: int, end_column: int, *message: Any) -> AssertionError:
+        """As `fails`, for an assert whose exception is then to be raised."""
+        self.fails(line, column, end_line, end_column, *message)
+        self._counted = AssertionError(*message)
+        return self._counted
+
+    def handled(self) -> Handled:
+        """Around the body of a handler of a `try` that asserts something."""
+        self._left = None
+        return Handled(self, sys.exc_info()[1])
 
     def raises(self, line: int, column: int, end_line: int, end_column: int) -> None:
         """The assert at that place raised what is being handled."""
@@ -71,8 +89,10 @@ class Cases:
         self.fail(f"{self._source(line, column, end_line, end_column)} {self._raised()}")
 
     def strays(self, line: int) -> None:
-        """What is being handled was raised outside an assert."""
-        self.fail(f"line {line} of the tests {self._raised()}")
+        """What is being handled was raised outside an assert, or by one that was counted."""
+        self._left = None
+        if self._counted is None or sys.exc_info()[1] is not self._counted:
+            self.fail(f"line {line} of the tests {self._raised()}")
 
     def _raised(self) -> str:
         error = sys.exc_info()[1]
@@ -96,6 +116,26 @@ class Cases:
         return text if len(text) <= 160 else text[:159] + "…"
 
 
+class Handled:
+    """Counts a case when it is left without an exception, but for what may be caught without being expected."""
+
+    def __init__(self, cases: Cases, error: BaseException | None) -> None:
+        self._cases, self._error = cases, error
+        self._n_cases = cases.n_cases
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        cases, caught = self._cases, self._error
+        if error is not None or cases.n_cases != self._n_cases or isinstance(caught, ImportError):
+            return
+        if isinstance(caught, NameError) and caught.name in cases.missing:
+            cases.fail(f"the tests need {caught.name}, which the program does not define")
+        elif caught is not cases._counted:
+            cases.passed()
+
+
 def shown(value: Any) -> str:
     """`value` for a person, cut short."""
     try:
@@ -109,12 +149,14 @@ def rewritten(tree: ast.Module) -> ast.Module:
     body: list[ast.stmt] = []
     for node in tree.body:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.FunctionDef) and node.name == "check":
-            _rewrite_inside(node, guarded=False)
+            _rewrite_inside(node, _case)
             node.body = [_parsed(f"{COUNTER}.checked = True"), *(_apart(inner) for inner in node.body)]
             body.append(node)
         else:
-            body += [inner if future else _apart(inner) for inner in _rewrite([node], guarded=False)]
+            # A docstring comes before what is imported from __future__, which comes before everything else.
+            body += [inner if future or text else _apart(inner) for inner in _rewrite([node], _case)]
     tree.body = body
     return tree
 
@@ -126,8 +168,27 @@ def parsed(source: str) -> ast.Module:
     return tree
 
 
-def free_names(tests: str) -> set[str]:
-    """Names that the tests use and neither define nor import: what the program is to provide, builtins included."""
+def imports(tree: ast.AST, module: str) -> bool:
+    """Whether `module`, or one within it, is imported anywhere."""
+    nodes: list[Any] = [tree]
+    while nodes:
+        node = nodes.pop()
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        if any(name.split(".")[0] == module for name in names):
+            return True
+        for field in node._fields:
+            value = getattr(node, field, None)
+            nodes += [inner for inner in (value if isinstance(value, list) else [value]) if isinstance(inner, ast.AST)]
+    return False
+
+
+def names_in(tests: str) -> tuple[set[str], set[str]]:
+    """Global names that the tests use, and those that they define or import.
+
+    What they use and do not define is for the program to provide, or for Python.
+    """
     top = symtable.symtable(tests, "<tests>", "exec")
     used, bound, tables = set(), set(), [top]
     while tables:
@@ -139,55 +200,122 @@ def free_names(tests: str) -> set[str]:
                     used.add(symbol.get_name())
                 if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
                     bound.add(symbol.get_name())
-    return {name for name in used - bound if not (name.startswith("__") and name.endswith("__"))}
+    return {name for name in used if not (name.startswith("__") and name.endswith("__"))}, bound
 
 
 BUILTINS = frozenset(dir(builtins))
 
 
-def _rewrite(body: list[ast.stmt], *, guarded: bool) -> list[ast.stmt]:
+def _rewrite(body: list[ast.stmt], case: Callable[[Any], list[ast.stmt]]) -> list[ast.stmt]:
+    """`body` with `case` in place of each assert."""
     made: list[ast.stmt] = []
     for node in body:
-        if not isinstance(node, ast.Assert):
-            _rewrite_inside(node, guarded)
-            made.append(node)
-        elif guarded:
-            made += [node, _parsed(f"{COUNTER}.passed()")]
+        if case is _guarded:
+            node = _as_assert(node)
+        if isinstance(node, ast.Assert):
+            made += case(node)
         else:
-            made.append(_case(node))
+            _rewrite_inside(node, case)
+            made.append(node)
     return made
 
 
-def _rewrite_inside(node: Any, guarded: bool) -> None:
+def _rewrite_inside(node: Any, case: Callable[[Any], list[ast.stmt]]) -> None:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        guarded = False
-    handled = guarded or bool(getattr(node, "handlers", None)) or isinstance(node, (ast.With, ast.AsyncWith))
+        case = _case
+    handlers = getattr(node, "handlers", None) or []
+    in_body = _guarded if case is _case and (handlers or isinstance(node, (ast.With, ast.AsyncWith))) else case
+    if any(_is_for_assertions(handler) and _asserts(handler.body) for handler in handlers):
+        in_body = _attempt
+    counts = in_body is _guarded and bool(handlers) and _asserts(node.body + node.orelse)
     for field in ("body", "orelse", "finalbody"):
         inner = getattr(node, field, None)
         # The body of a lambda or of a conditional expression is one expression.
         if isinstance(inner, list):
-            setattr(node, field, _rewrite(inner, guarded=handled if field == "body" else guarded))
-    for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-        part.body = _rewrite(part.body, guarded=guarded)
+            setattr(node, field, _rewrite(inner, in_body if field == "body" else case))
+    for part in (*handlers, *getattr(node, "cases", ())):
+        part.body = _rewrite(part.body, case)
+    for handler in handlers if counts else ():
+        around: Any = _parsed(f"with {COUNTER}.handled(): pass")
+        around.body = handler.body
+        handler.body = [around]
 
 
-def _case(node: ast.Assert) -> ast.stmt:
+def _asserts(body: list[Any]) -> bool:
+    """Whether an assert is among these statements, or inside them outside a function of their own."""
+    for node in body:
+        if isinstance(_as_assert(node), ast.Assert):
+            return True
+        parts = [node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())]
+        inner = [getattr(part, field, []) for part in parts for field in ("body", "orelse", "finalbody")]
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if not is_function and any(_asserts(each) for each in inner if isinstance(each, list)):
+            return True
+    return False
+
+
+def _as_assert(node: ast.stmt) -> ast.stmt:
+    """`raise AssertionError(message)` as the assert that it stands for; anything else as it is."""
+    if not isinstance(node, ast.Raise) or node.cause is not None:
+        return node
+    args: list[ast.expr] = []
+    raised: Any = node.exc
+    if isinstance(raised, ast.Call) and not raised.keywords and len(raised.args) < 2:
+        raised, args = raised.func, raised.args
+    if (
+        not isinstance(raised, ast.Name)
+        or raised.id != "AssertionError"
+        or any(isinstance(a, ast.Starred) for a in args)
+    ):
+        return node
+    made: Any = _parsed("assert False")
+    made.msg = args[0] if args else None
+    for attribute in node._attributes:
+        setattr(made, attribute, getattr(node, attribute))
+    return made
+
+
+def _is_for_assertions(handler: Any) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(isinstance(kind, ast.Name) and kind.id == "AssertionError" for kind in kinds)
+
+
+def _attempt(node: ast.Assert) -> list[ast.stmt]:
+    """The assert itself, counted where it holds."""
+    return [node, _parsed(f"{COUNTER}.passed()")]
+
+
+def _guarded(node: ast.Assert) -> list[ast.stmt]:
+    """`if test: passed() else: raise failure(place, message)`."""
+    made: Any = _parsed(f"if 0: {COUNTER}.passed()\nelse: raise {COUNTER}.failure({_place(node)})")
+    _fill(made, made.orelse[0].exc, node)
+    return [made]
+
+
+def _case(node: ast.Assert) -> list[ast.stmt]:
     """`if test: passed() else: fails(place, message)`, where what either raises is the case's own."""
-    place = f"{node.lineno}, {node.col_offset}, {node.end_lineno}, {node.end_col_offset}"
-    made = _parsed(
+    place = _place(node)
+    made: Any = _parsed(
         f"try:\n if 0: {COUNTER}.passed()\n else: {COUNTER}.fails({place})\n"
         f"except BaseException: {COUNTER}.raises({place})"
     )
-    assert isinstance(made, ast.Try)
-    branch: Any = made.body[0]
+    _fill(made.body[0], made.body[0].orelse[0].value, node)
+    return [made]
+
+
+def _place(node: ast.Assert) -> str:
+    return f"{node.lineno}, {node.col_offset}, {node.end_lineno}, {node.end_col_offset}"
+
+
+def _fill(branch: ast.If, told: ast.Call, node: ast.Assert) -> None:
+    """Puts the test of `node` into `branch`, its left side kept, and its message into the call that tells of it."""
     branch.test = node.test
     if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1:
         keep: Any = _parsed(f"{COUNTER}.left(0)")
         keep.value.args = [node.test.left]
         node.test.left = keep.value
     if node.msg is not None:
-        branch.orelse[0].value.args.append(node.msg)
-    return made
+        told.args.append(node.msg)
 
 
 def _apart(node: ast.stmt) -> ast.stmt:

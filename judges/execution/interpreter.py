@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,10 +125,23 @@ def _remove_left_over(place: Path) -> None:
             held = folder.lstat()
             ours = held.st_uid == os.geteuid() and stat.S_ISDIR(held.st_mode) and time.time() - held.st_mtime > 60
             if ours and (lock := _locked(folder)) is not None:
+                _end_what_runs_from(folder)
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
         except OSError:
             continue
+
+
+def _end_what_runs_from(folder: Path) -> None:
+    """Ends a bubblewrap that waits for ever, since its parent was killed with the caller before they had spoken."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            pidfd = os.pidfd_open(int(name))
+            try:
+                if Path(os.readlink(f"/proc/{name}/exe")).is_relative_to(folder):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
 
 
 def _place() -> Path:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import _ast
 import posix
 import sys
+from _operator import is_  # operator itself is one more file to read
+from itertools import chain
 from types import ModuleType
 
 from judges.execution.side import begin
@@ -84,7 +86,8 @@ def look(names: dict[str, Any], wanted: tuple[str, ...], last: str) -> dict[str,
 
 
 def call(names: dict[str, Any], shared: list[Any], name: str, args: tuple[Any, ...], named: dict[str, Any]) -> bytes:
-    """The reply to one call: what came back or was raised, and the arguments as they are after it."""
+    """The reply to one call: what came back or was raised, and what each of `shared` holds now, None if as before."""
+    before = [contents(container) for container in shared]
     try:
         reply: tuple[Any, ...] = ("value", names[name](*args, **named))
     except BaseException as error:
@@ -95,7 +98,9 @@ def call(names: dict[str, Any], shared: list[Any], name: str, args: tuple[Any, .
         except BaseException:
             reply = ("raised", kinds, (told(error),), type(error).__name__)
     try:
-        return encode((*reply, tuple(contents(container) for container in shared)), shared)
+        now = zip(before, shared, strict=True)
+        held = tuple(None if same(old, container) else contents(container) for old, container in now)
+        return encode((*reply, held), shared)
     except NotPlain as error:
         return encode(("unplain", str(error)))
     except BaseException as error:
@@ -103,10 +108,18 @@ def call(names: dict[str, Any], shared: list[Any], name: str, args: tuple[Any, .
 
 
 def contents(container: Any) -> Any:
-    """A container's own content, apart from the container."""
+    """A container's own content, apart from the container; keys and values of a dict in turn."""
     if type(container) is bytearray:
         return bytes(container)
-    return tuple(container.items() if type(container) is dict else container)
+    return tuple(chain.from_iterable(container.items()) if isinstance(container, dict) else container)
+
+
+def same(old: Any, container: Any) -> bool:
+    """Whether a container still holds the very objects that `old` has, which may have changed within themselves."""
+    new = contents(container)
+    if type(new) is bytes:
+        return new == old
+    return len(new) == len(old) and all(map(is_, new, old))
 
 
 def told(error: BaseException) -> str:

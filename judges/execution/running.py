@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from dd_core.errors import InputError
-from judges.execution.sandbox import Sandbox, SandboxFailed, unavailable, wait_until_ready
+from judges.execution.sandbox import Sandbox, unavailable, wait_until_ready
 from judges.execution.wire import Malformed, NotPlain, decode, encode
 
 _VERDICT_BYTES = 64 * 2**10
 N_FILES = 10_000
+MAX_TIMEOUT_S = 3600.0
 LOOK_S = 0.1
 """How often the number of files is looked at: 10,000 empty ones are made in this time, and take 10 MB of the kernel."""
 
@@ -44,15 +45,23 @@ def execute(program: str, tests: str, *, timeout_s: float, entry_point: str | No
         tests: Python source: asserts on the program's functions, by name, or `check(candidate)`, with or without the
             call of it. A name that the tests use and neither define nor import, and that is no builtin, is the
             program's: a function, called with plain data and returning plain data (`wire`), or plain data.
-        timeout_s: wall time from when both are ready; CPU time is limited to about as much for each.
-        entry_point: what `check` is called with if the tests do not call it; else the program's last function.
+        timeout_s: wall time from when both are ready, up to `MAX_TIMEOUT_S`; CPU time is limited to about as much for
+            each.
+        entry_point: what `check` is called with if the tests do not call it; else the program's last function. If it
+            is a builtin's name as well, it is the program's in tests that call it, or `check`, themselves.
 
     Raises:
+        ValueError: `timeout_s` is no such time.
         InputError: isolation cannot be had here; nothing was run.
+        OSError: a sandbox did not come up this time; nothing was run.
     """
+    if not 0 < timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s has to be above 0 and at most {MAX_TIMEOUT_S:.0f} seconds, and is {timeout_s}")
     if reason := unavailable():
         raise InputError(reason)
     cpu_s = math.ceil(timeout_s) + 1
+    # Editors of some systems put it at the start of a file, where Python reads over it in a file alone.
+    program, tests = program.removeprefix("\ufeff"), tests.removeprefix("\ufeff")
     try:
         jobs = [encode((cpu_s, program)), encode((cpu_s, (tests, entry_point)))]
     except NotPlain as error:
@@ -73,12 +82,9 @@ def execute(program: str, tests: str, *, timeout_s: float, entry_point: str | No
             # Only the two hold the pipes between them, so that one sees when the other ends.
             for fd in ours:
                 os.close(fd)
-        try:
-            for side, job in zip(sides, jobs, strict=True):
-                wait_until_ready(side)
-                side.give(job)
-        except SandboxFailed as error:
-            raise InputError(f"a program could not be run isolated: bubblewrap: {error}") from None
+        for side, job in zip(sides, jobs, strict=True):
+            wait_until_ready(side)
+            side.give(job)
         try:
             data = _reported(sides[1], sides, timeout_s)
         except _Stopped as stopped:

@@ -10,7 +10,7 @@ import builtins
 import posix
 import sys
 
-from judges.execution.cases import BUILTINS, COUNTER, Cases, NoAnswer, free_names, parsed, rewritten
+from judges.execution.cases import BUILTINS, COUNTER, Cases, NoAnswer, imports, names_in, parsed, rewritten
 from judges.execution.side import begin
 from judges.execution.wire import Malformed, NotPlain, decode, encode, receive, send
 
@@ -39,14 +39,19 @@ def main(requests: int, replies: int) -> None:
 def judged(tests: str, entry_point: str | None, link: Link) -> tuple[int, int, str]:
     """Number of cases, number that passed, and what went wrong first."""
     try:
-        free = free_names(tests)
-        code = compile(rewritten(parsed(tests)), "<tests>", "exec", dont_inherit=True)
+        used, bound = names_in(tests)
+        tree = parsed(tests)
+        if "unittest" in used - bound or imports(tree, "unittest"):
+            return 0, 0, "the tests are at fault: tests that use unittest are not supported: write asserts"
+        code = compile(rewritten(tree), "<tests>", "exec", dont_inherit=True)
     except SyntaxError as error:
         return 0, 0, f"the tests are at fault: no valid Python: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         return 0, 0, f"the tests are at fault: no valid Python: {error}"
-    # The one name that is the program's even where Python has its like: a test of `pow` is no test of Python's own.
-    wanted = tuple(sorted(name for name in free if name not in BUILTINS or name == entry_point))
+    # Where the tests call it by its name, a test of `pow` is no test of Python's own. A `check` that they leave to be
+    # called is given it, and uses Python's own by that name.
+    own = BUILTINS if "check" in bound and "check" not in used else BUILTINS - {entry_point}
+    wanted = tuple(sorted(used - bound - own))
     try:
         last, found = link.look((*wanted, entry_point) if entry_point else wanted)
     except NoAnswer as error:
@@ -178,12 +183,22 @@ _REPLACE: dict[type, Callable[[Any, Any], None]] = {
     list: lambda container, content: container.__setitem__(slice(None), content),
     bytearray: lambda container, content: container.__setitem__(slice(None), content),
     set: lambda container, content: (container.clear(), container.update(content))[0],
-    dict: lambda container, content: (container.clear(), container.update(content))[0],
+    dict: lambda container, content: _replace_items(container, content),
 }
 
 
+def _replace_items(container: Any, content: Any) -> None:
+    # Not by `update`, which counts where the container is a Counter.
+    pairs = list(zip(content[::2], content[1::2], strict=True))
+    container.clear()
+    for key, value in pairs:
+        container[key] = value
+
+
 def _replace(container: Any, content: Any) -> None:
-    """Makes `content` the content of the tests' own container."""
+    """Makes `content` the content of the tests' own container; None says that it is so already."""
+    if content is None:
+        return
     for kind, replace in _REPLACE.items():
         if isinstance(container, kind):
             if type(content) is not (bytes if kind is bytearray else tuple):

@@ -1,8 +1,9 @@
 """Plain data as bytes, between two processes that do not trust each other.
 
 What crosses: None, bool, int of any size, float, complex, str (lone surrogates too), bytes, bytearray, list, tuple,
-dict, set and frozenset. What a subclass adds stays behind: an `int` that says it equals everything arrives as the int
-it is. Reading builds these types and nothing else, from bytes that may be anything.
+dict, OrderedDict (whose order counts when it is compared), set and frozenset. What a subclass adds stays behind: an
+`int` that says it equals everything arrives as the int it is, a Counter or a defaultdict as a dict, a namedtuple as a
+tuple. Reading builds these types and nothing else, from bytes that may be anything.
 
 A value may point to containers that both sides already know, by position in a list, `shared`: so a function that
 changes its argument, or returns it, does the same to the caller's own object.
@@ -13,6 +14,7 @@ Runs in both sandboxes, with nothing imported that takes time.
 from __future__ import annotations
 
 import posix
+from _collections import OrderedDict  # collections itself takes 3 ms to import
 
 # `typing` takes 8 ms to import, and is for the type checker alone.
 TYPE_CHECKING = False
@@ -34,10 +36,11 @@ class Malformed(Exception):
 
 TOO_LARGE = f"larger than {MAX_BYTES // 2**20} MiB"
 PLAIN: tuple[type, ...] = (
-    type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset,
+    type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, OrderedDict, dict, set, frozenset,
 )  # fmt: skip
 _TAGS: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"S", frozenset: b"z"}
-_MUTABLE = (list, dict, set, bytearray)
+_MAPPINGS: dict[type, bytes] = {dict: b"d", OrderedDict: b"o"}
+_MUTABLE = (list, dict, OrderedDict, set, bytearray)
 
 
 def plain_type(value: object) -> type | None:
@@ -132,9 +135,9 @@ class _Writer:
             self.text(b"b", b"".join([value]))
         elif kind is bytearray:
             self.text(b"y", bytes(memoryview(value)))
-        elif kind is dict:
-            self.head(b"d", dict.__len__(value))
-            for key, item in dict.items(value):
+        elif kind in _MAPPINGS:
+            self.head(_MAPPINGS[kind], dict.__len__(value))
+            for key, item in kind.items(value):  # type: ignore[attr-defined]
                 self.put(key, depth + 1)
                 self.put(item, depth + 1)
         else:
@@ -199,8 +202,8 @@ class _Reader:
             for _ in range(n_items):
                 made.append(self.get(depth + 1))
             return made
-        if tag == b"d":
-            made = self.known({})
+        if tag in (b"d", b"o"):
+            made = self.known({} if tag == b"d" else OrderedDict())
             for _ in range(n_items):
                 key = self.get(depth + 1)
                 made[key] = self.get(depth + 1)

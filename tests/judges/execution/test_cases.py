@@ -53,6 +53,7 @@ def test_a_wrong_program_fails_for_a_reason_that_is_told(program: str, reason: s
         ("assert undefined == 1", "needs undefined, which the program does not define"),
         ("assert add(1, 2) == 4, 'sums'", "assert add(1, 2) == 4, 'sums' does not hold: the left side is 3"),
         ("assert not add(1, 2), 'sums'", "assert not add(1, 2), 'sums' does not hold ('sums')"),
+        ("s = 'a\x0cb'\nassert add(1, 2) == 4", "assert add(1, 2) == 4 does not hold: the left side is 3"),
     ],
 )
 def test_what_is_wrong_with_the_tests_is_told(tests: str, reason: str) -> None:
@@ -135,10 +136,10 @@ except ValueError:
     pass
 """
     done = run(program, tests)
-    assert (done.passed, done.n_cases) == (True, 6), done
+    assert (done.passed, done.n_cases) == (True, 7), done
 
 
-def test_an_assert_in_a_try_keeps_its_meaning() -> None:
+def test_what_an_assert_in_a_try_raises_goes_to_its_handlers() -> None:
     program = "def f(n):\n    if n < 0: raise ValueError\n    return n\n"
     tests = """
 try:
@@ -155,7 +156,82 @@ except ValueError:
     assert True
 """
     done = run(program, tests)
-    assert (done.n_cases, done.n_passed) == (3, 2) and "AssertionError" in done.reason, done
+    assert (done.n_cases, done.n_passed) == (3, 2), done
+    assert "assert f(1) == 0 does not hold: the left side is 1" in done.reason
+
+
+REFUSES = "def f(n):\n    if n < 0: raise ValueError('below')\n    return n\n"
+ACCEPTS = "def f(n): return n\n"
+OTHERWISE = "def f(n): raise TypeError\n"
+EXPECTING = [
+    "try:\n    f(-1)\n    assert False, 'no error'\nexcept ValueError:\n    pass\n",
+    "try:\n    f(-1)\n    raise AssertionError('no error')\nexcept ValueError:\n    pass\n",
+    "try:\n    f(-1)\nexcept ValueError:\n    pass\nelse:\n    assert False\n",
+    "try:\n    f(-1)\nexcept ValueError:\n    pass\nelse:\n    raise AssertionError\n",
+    "try:\n    if f(-1) != 0:\n        assert False\n    assert False\nexcept (ValueError, KeyError):\n    n = 0\n",
+    "try:\n    assert f(-1) == 0\nexcept ValueError:\n    pass\n",
+    "for n in [-1]:\n    try:\n        f(n)\n        assert False\n    except ValueError:\n        continue\n",
+    "def check(c):\n    try:\n        c(-1)\n        assert False\n    except ValueError:\n        return\n",
+    "try:\n    try:\n        f(-1)\n        assert False\n    except ValueError:\n        pass\nfinally:\n    n = 0\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tests", EXPECTING)
+def test_an_exception_that_is_hoped_for_is_a_case(tests: str) -> None:
+    assert run(REFUSES, tests, "f") == Execution(True, "all 1 cases passed", 1, 1)
+    for program in (ACCEPTS, OTHERWISE):
+        done = run(program, tests, "f")
+        assert (done.n_cases, done.n_passed) == (1, 0), (program, done)
+
+
+@pytest.mark.parametrize("catching", ["except Exception", "except AssertionError", "except"])
+@pytest.mark.parametrize("failing", ["assert False", "raise AssertionError('no error')", "assert f(1) == 2"])
+def test_a_failed_assert_is_a_failed_case_whoever_catches_it(failing: str, catching: str) -> None:
+    tests = f"try:\n    f(1)\n    {failing}\n{catching}:\n    pass\nassert f(1) == 1\n"
+    done = run(ACCEPTS, tests)
+    assert (done.n_cases, done.n_passed) == (2, 1) and failing in done.reason, done
+    done = run(ACCEPTS, f"import contextlib\nwith contextlib.suppress(AssertionError):\n    {failing}\n")
+    assert (done.n_cases, done.n_passed) == (1, 0), done
+
+
+def test_an_assert_whose_failure_is_answered_with_another_is_an_attempt() -> None:
+    tests = "try:\n    assert f(1) == [1, 2]\nexcept AssertionError:\n    assert f(1) == [2, 1]\n"
+    for pair, passed in (([1, 2], True), ([2, 1], True), ([1, 1], False)):
+        done = run(f"def f(n): return {pair}", tests)
+        assert (done.passed, done.n_cases) == (passed, 1), done
+
+
+def test_a_handler_that_catches_a_missing_function_or_module_is_no_case() -> None:
+    done = run("x = 1", "try:\n    f(-1)\n    assert False\nexcept Exception:\n    pass\n")
+    assert not done.passed and "f, which the program does not define" in done.reason, done
+    done = run(ACCEPTS, "try:\n    import numpy\n    assert f(1) == 2\nexcept ImportError:\n    pass\n")
+    assert not done.passed and done.n_cases == 0, done
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "import unittest\nassert f(1) == 1\n",
+        "import unittest\nunittest.TestCase().assertEqual(f(1), 1)\n",
+        "from unittest import TestCase, main\nclass T(TestCase):\n    def test(self): assert f(1) == 1\nmain()\n",
+        "def go():\n    import unittest.mock as mock\n    return f(1)\nassert go() == 1\n",
+        "unittest.main()\n",
+    ],
+)  # fmt: skip
+def test_tests_that_use_unittest_are_refused(tests: str) -> None:
+    reason = "the tests are at fault: tests that use unittest are not supported: write asserts"
+    assert run("import unittest\n" + ACCEPTS, tests) == Execution(False, reason)
+
+
+def test_a_byte_order_mark_and_a_docstring_before_future_imports_are_read_over() -> None:
+    tests = '\ufeff"""Tests."""\nfrom __future__ import annotations\ndef g(x: Nothing): return f(x)\nassert g(1) == 1\n'
+    assert run("\ufeff" + ACCEPTS, tests).passed
+
+
+def test_a_builtin_is_pythons_own_in_a_check_that_is_given_the_programs_function_of_that_name() -> None:
+    tests = "def check(candidate):\n    assert abs(candidate(-3) - 3) < 1e-6\n"
+    assert not run("def abs(x): return 0", tests, "abs").passed
+    assert run("def abs(x): return max(x, -x)", tests, "abs").passed
 
 
 def test_arguments_changed_in_place_are_changed_for_the_tests() -> None:
@@ -163,12 +239,14 @@ def test_arguments_changed_in_place_are_changed_for_the_tests() -> None:
 def change(items, table, kinds, data):
     items.append(4); items[0].append(5); table["new"] = items; del table["old"]; kinds.discard(1); data[:] = b"new"
 def keep(x): return x
+def size(x): return len(x)
 def first(x): return x[0]
 def fill_and_fail(x):
     x.append(1)
     raise ValueError
 """
     tests = """
+from collections import Counter, OrderedDict, defaultdict
 inner = [1]
 items, table, kinds, data = [inner, inner, 3], {"old": 1}, {1, 2}, bytearray(b"old")
 assert change(items, table, kinds, data) is None
@@ -186,9 +264,39 @@ try:
     fill_and_fail(other)
 except ValueError:
     assert other == [1]
+for table in (Counter(old=2, b=2), OrderedDict(old=2, b=2), defaultdict(int, old=2, b=2)):
+    kind = type(table)
+    assert size(table) == 2
+    assert dict(table) == {"old": 2, "b": 2}
+    assert change([[]], table, set(), bytearray()) is None
+    assert list(table.items()) == [("b", 2), ("new", [[5], 4])] and type(table) is kind
 """
     done = run(program, tests)
-    assert (done.passed, done.n_cases) == (True, 9), done
+    assert (done.passed, done.n_cases) == (True, 21), done
+
+
+def test_what_a_call_left_alone_is_not_written_back() -> None:
+    tests = """
+class Watched(dict):
+    def clear(self): raise RuntimeError
+numbers, watched = [True, 1.0, [2]], Watched(a=[1], b=2)
+assert f([numbers, watched]) is None
+assert repr(numbers) == "[True, 1.0, [2, 3]]" and watched == {"a": [1, 3], "b": 2}
+"""
+    done = run("def f(x): x[0][2].append(3); x[1]['a'].append(3)", tests)
+    assert (done.passed, done.n_cases) == (True, 2), done
+
+
+def test_the_order_of_an_ordered_dict_counts_both_ways() -> None:
+    program = "from collections import OrderedDict\ndef f(x):\n    x.move_to_end('a')\n    return OrderedDict(x, z=0)\n"
+    tests = (
+        "from collections import OrderedDict\nx = OrderedDict(a=1, b=2)\nassert f(x) == OrderedDict(b=2, a=1, z=0)\n"
+        "assert x == OrderedDict(b=2, a=1)\nassert f(x) == {'a': 1, 'b': 2, 'z': 0}\n"
+    )
+    done = run(program, tests)
+    assert (done.passed, done.n_cases) == (True, 3), done
+    assert not run(program.replace("x, z=0", "z=0"), tests).passed
+    assert not run(program, tests.replace("== OrderedDict(b=2, a=1, z=0)", "== OrderedDict(a=1, b=2, z=0)")).passed
 
 
 def test_plain_data_and_modules_of_the_program_are_there_for_the_tests() -> None:
@@ -207,7 +315,10 @@ def results():
     return Counter("aab"), OrderedDict(x=1), table, namedtuple("P", "x y")(1, 2), Level.LOW
 """
     tests = "assert results() == ({'a': 2, 'b': 1}, {'x': 1}, {'a': [1]}, (1, 2), 1)\n"
-    assert run(program, tests + "assert {type(r) for r in results()} == {dict, tuple, int}\n").passed
+    assert run(
+        program,
+        tests + "assert [type(r).__name__ for r in results()] == ['dict', 'OrderedDict', 'dict', 'tuple', 'int']\n",
+    ).passed
 
 
 def test_a_program_as_people_write_them_runs() -> None:

@@ -137,7 +137,7 @@ def add(a, b):
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_pass_is_none(name: str) -> None:
-    done = execute(FORGERIES[name], TESTS, timeout_s=3)
+    done = execute(FORGERIES[name], TESTS, timeout_s=1.5)
     assert not done.passed and done.reason and done.n_passed < 2, done
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import OrderedDict
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +25,7 @@ VALUES = st.recursive(
         st.lists(inner, max_size=4)
         | st.tuples(inner, inner)
         | st.dictionaries(KEYS, inner, max_size=4)
+        | st.dictionaries(KEYS, inner, max_size=4).map(OrderedDict)
         | st.sets(KEYS, max_size=4)
     ),
     max_leaves=10,
@@ -48,7 +50,9 @@ def test_odd_values_come_across_as_they_are() -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.binary()
-    | st.lists(st.sampled_from([b"l", b"t", b"d", b"S", b"z", b"R", b"i", b"f", b"c", b"N", b"\0\0\0\1"])).map(b"".join)
+    | st.lists(st.sampled_from([b"l", b"t", b"d", b"o", b"S", b"z", b"R", b"i", b"f", b"c", b"N", b"\0\0\0\1"])).map(
+        b"".join
+    )
 )
 def test_bytes_that_may_be_anything_are_read_or_refused(data: bytes) -> None:
     with suppress(Malformed):
