@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from dd_core.errors import InputError
+
+_PASSWORD = re.compile(r"//[^/@\s']*@")
+"""Who logs in, in an address."""
 
 
 def read_yaml(path: Path, noun: str) -> Any:
@@ -58,7 +62,7 @@ def error_lines(
         elif item["type"] == "missing":
             message = "required, and absent"
         elif "input" in item and not isinstance(item["input"], dict | BaseModel) and "key" not in field:
-            message += f" (found {item['input']!r})"
+            message += f" (found {_PASSWORD.sub('//…@', repr(item['input']))})"
         lines.append(f"{source}: {field + ': ' if field else ''}{message}")
     return lines
 

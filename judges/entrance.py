@@ -88,8 +88,11 @@ class Entrance:
         except ValidationError as error:
             first = error.errors()[0]
             return _refused(422, f"rows.{'.'.join(map(str, first['loc']))}: {first['msg']}")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            return _refused(422, f'expected {{"judge": …, "rows": […]}}: {error}')
+            json.dumps([row.row_id for row in rows], ensure_ascii=False).encode()
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return _refused(
+                422, 'expected {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response"}, …]}'
+            )
         if not isinstance(label, str) or label not in self._judges:
             return _refused(422, f"judge: there is no {label!r}; there are {', '.join(self._judges)}")
         size = ASKED_ROWS if self._judges[label]["costly"] else CALL_ROWS

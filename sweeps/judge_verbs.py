@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def serve(
 
     specs = judges_of(judges)
     _free(port)
-    token = os.environ.get(TOKEN_ENV, "").strip() or secrets.token_urlsafe(24)
+    token = _token() or secrets.token_urlsafe(24)
     with interruptible("the pool has stopped"), log_file("judge-serve") as (_, console), session(cpus=1) as here:
         from judges.pool import start_pool, stop_pool
 
@@ -79,6 +80,18 @@ def serve(
             stop_pool()
 
 
+def _token() -> str:
+    """The token in the environment, "" where there is none.
+
+    Raises:
+        InputError: it could stand in no header.
+    """
+    token = os.environ.get(TOKEN_ENV, "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise InputError(f"{TOKEN_ENV}: expected printable ASCII without spaces")
+    return token
+
+
 def _free(port: int) -> None:
     """Raises InputError where something listens already; Serve itself would try on and on."""
     import socket
@@ -96,7 +109,10 @@ def score(
     rows: Rows,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help=".jsonl or .parquet", show_default=False)],
     judges: Annotated[
-        list[str] | None, typer.Option("--judge", metavar="NAME|FILE.yaml", help="checklist and delivery if left out.")
+        list[str] | None,
+        typer.Option(
+            "--judge", metavar="NAME|FILE.yaml", help="delivery if left out, and with a domain checklist too."
+        ),
     ] = None,
     domain: Domain = None,
     address: Annotated[
@@ -115,8 +131,10 @@ def score(
 
     if out.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"-o {out}: expected a name that ends in .jsonl or .parquet")
+    if out.is_dir() or (out.exists() and out.samefile(rows)):
+        raise InputError(f"-o {out}: {'is a folder' if out.is_dir() else 'holds the answers themselves'}: name another")
     make_folder(out.parent)
-    names = judges or ["checklist", "delivery"]
+    names = judges or (["checklist", "delivery"] if domain is not None else ["delivery"])
     asked = read_rows(rows, domain)
     spent: dict[str, Spent] = {}
     try:
@@ -126,7 +144,7 @@ def score(
             else:
                 from sweeps.remote import score_remotely
 
-                found = score_remotely(address, os.environ.get(TOKEN_ENV, ""), names, asked, report)
+                found = score_remotely(address, _token(), names, asked, report)
     finally:
         for label, of in spent.items():
             print(f"{label}: {spent_line(of)}")
@@ -156,7 +174,7 @@ def validate(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where judges.json goes.")] = Path("validity"),
     store: StoreOption = "ddsweep-store",
 ) -> None:
-    """Measure what a judge is worth; exit 3 where it is not valid on an axis that has known pairs.
+    """Measure what a judge is worth; exit 3 where it is not valid on an axis of which something is known, or on none.
 
     Known pairs, repeated passes, the placebo battery, 30 injections; with a second judge or labels, agreement.
     """
@@ -188,7 +206,8 @@ def validate(
     (out / "judges.json").write_text(json.dumps(reports, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     Console(highlight=False).print(validity_table(reports, domain))
     print(f"report: {out / 'judges.json'}")
-    if any(one.get("n_pairs") and not accepted(one) for one in reports):
+    measured = [one for one in reports if one.get("n_pairs")]
+    if not measured or not all(map(accepted, measured)):
         raise typer.Exit(NOT_VALID)
 
 
@@ -211,6 +230,7 @@ def label(
     from sweeps.labelling import label as ask_person
     from sweeps.row_files import read_judgements, read_labels, read_rows
 
+    make_folder(out.parent)
     asked = read_rows(rows, domain)
     said = read_judgements(judgements) if judgements is not None else []
     console = Console(highlight=False)
@@ -228,14 +248,15 @@ def label(
 def _write(out: Path, table: list[dict[str, Any]]) -> None:
     from dd_core.records import JUDGEMENTS
 
+    scratch = out.with_name(f".{out.name}.part")
     try:
         if out.suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            pq.write_table(JUDGEMENTS.arrow(table), out)
+            pq.write_table(JUDGEMENTS.arrow(table), scratch)
         else:
-            lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in table)
-            out.write_text("".join(lines), encoding="utf-8", errors="replace")
+            scratch.write_text("".join(json.dumps(one) + "\n" for one in table), encoding="utf-8")
+        scratch.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from None
 

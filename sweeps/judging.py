@@ -67,6 +67,8 @@ def judges_of(names: Iterable[str]) -> tuple[JudgeSpec, ...]:
 def _described(path: Path) -> list[JudgeSpec]:
     data = read_yaml(path, "file of judges")
     several = data if isinstance(data, list) else [data]
+    if not several:
+        raise InputError(f"{path}: describes no judge")
     for one in several:
         model = one.get("model") if isinstance(one, dict) else None
         if isinstance(model, dict) and isinstance(model.get("file"), str):
@@ -160,6 +162,8 @@ def validate(
             return bench.score(measured, rows, report)
 
         judge = bench.judge(measured)
+        if second is not None and not set(judge.axes) & set(bench.judge(second).axes):
+            raise InputError(f"--with: {second.label} and {spec.label} score no axis in common")
         reports = validity_reports(judge, domain, score if judge.costly else None, n)
         if second is None:
             return reports

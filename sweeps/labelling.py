@@ -47,6 +47,7 @@ def label(
     """
     if axis not in AXIS_RANGES:
         raise InputError(f"--axis: {unknown('axis', axis, AXIS_RANGES)}")
+    _check_header(out)
     done = dict(read_labels(out).get(axis, {})) if out.exists() and out.stat().st_size else {}
     ids = {row.row_id for row in rows}
     order = sorted(rows, key=lambda row: row.row_id)
@@ -81,6 +82,19 @@ def label(
         _write(out, axis, done)
         waiting.pop(0)
     return len(done.keys() & ids)
+
+
+def _check_header(out: Path) -> None:
+    """Raises InputError where `out` is a file of something else, which would be written over."""
+    if not out.exists() or not out.stat().st_size:
+        return
+    try:
+        with out.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{out}: cannot be read: {error}") from None
+    if tuple(header) != COLUMNS:
+        raise InputError(f"{out}: its columns are {', '.join(header)}, not {', '.join(COLUMNS)}: name another -o")
 
 
 def _score(said: str, low: float, high: float) -> float | None:

@@ -23,6 +23,7 @@ from dd_core.yaml_files import error_lines
 from judges.base import JudgeRow
 
 MOST_LINES = 20
+MOST_CELL_CHARS = 10_000_000
 _OWN = ("prompt_id", "prompt", "response", "other", "history", "correction", "claims", "program", "finish_reason",
         "max_new_tokens")  # fmt: skip
 """Columns of a file of rows that are taken as they are."""
@@ -78,8 +79,9 @@ def _known_prompts(domain: str | None) -> dict[str, Prompt]:
 def _records(path: Path) -> Iterable[dict[str, Any]]:
     try:
         if path.suffix == ".parquet":
-            yield from pq.read_table(path).to_pylist()
+            yield from pq.read_table(path, use_threads=False).to_pylist()
         elif path.suffix == ".csv":
+            csv.field_size_limit(MOST_CELL_CHARS)
             with path.open(newline="", encoding="utf-8-sig") as file:
                 for record in csv.DictReader(file):
                     # An empty cell is an empty answer, and elsewhere no value.
@@ -101,7 +103,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON: {error}") from None
+        raise InputError(f"{where}: not JSON, and one object a line is expected: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected an object with prompt and response")
     return value
@@ -115,10 +117,12 @@ def _row(record: dict[str, Any], name: str, known: dict[str, Prompt]) -> JudgeRo
     """
     given = {key: record[key] for key in _OWN if record.get(key) is not None}
     if "prompt" not in given:
-        raise ValueError("has no prompt")
+        raise ValueError(f"has no prompt; its columns: {', '.join(map(str, record))}")
     if "response" not in record:
         raise ValueError("has no column response")
     named = record.get("response_id")
+    if not _is_text(str(named)):
+        raise ValueError("response_id holds half of a character")
     row = _ROW.validate_python(
         {"response": "", "prompt_id": "", **given, "row_id": name if named in (None, "") else str(named)}
     )
@@ -131,6 +135,14 @@ def _row(record: dict[str, Any], name: str, known: dict[str, Prompt]) -> JudgeRo
         return _ROW.validate_python({**vars(row), "prompt_id": row.prompt_id or own})
     how = {"other": row.other, "finish_reason": row.finish_reason, "max_new_tokens": row.max_new_tokens}
     return JudgeRow.to(prompt, row.row_id, row.response, **how)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_judgements(path: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,9 @@ from rich.text import Text
 
 from judges.validity import LEAST_RIGHT, accepted
 
+LEAST_SURE = 0.80
+"""Lower limit of what is right under which the number of pairs is told as too small to be sure."""
+
 
 def validity_table(reports: Sequence[dict[str, Any]], domain: str) -> RenderableType:
     """Every report, one below the other."""
@@ -57,5 +60,7 @@ def _sentence(report: dict[str, Any], domain: str) -> Text:
     if not report.get("n_pairs"):
         return Text(f"  not measured: {domain} has nothing known on {report['axis']}", style="yellow")
     if accepted(report):
-        return Text("  valid: it may be evidence on this axis", style="green")
+        low = report["interval"][0]
+        few = "" if low >= LEAST_SURE else f", as far as {report['n_pairs']} can say"
+        return Text(f"  valid: it may be evidence on this axis{few}", style="green")
     return Text(f"  not valid: under {LEAST_RIGHT:.0%} of what is known is right; it is no evidence", style="red")

@@ -206,7 +206,9 @@ class EndpointBackend(Backend):
             raise InputError(f"{model}: the endpoint refuses the key (HTTP {status}): {shown}")
         if status == 404:
             raise InputError(f"{model}: {self._settings.base_url} knows no such model or path (HTTP 404): {shown}")
-        raise CallFailed(f"{model}: HTTP {status}: {shown}")
+        form = "response_format" in text or "json_schema" in text
+        hint = " (it may know no schemas: set `structured: json_object` or `none`)" if form else ""
+        raise CallFailed(f"{model}: HTTP {status}: {shown}{hint}")
 
     async def _sleep(self, seconds: float) -> None:
         """Waits, and looks now and then whether there is still anything to wait for."""

@@ -108,6 +108,8 @@ def test_rows_without_gold_claims_are_errors_with_their_reason(here: Path) -> No
         ("[1]\n", "expected an object"),
         ('{"prompt": "a", "response": "b", "response_id": "x"}\n' * 2, "response_id 'x' is there twice"),
         ('{"prompt": "a", "response": "b", "history": "no"}\n', "history"),
+        ('{"prompt": "a", "response": "b", "response_id": "\\ud800"}\n', "half of a character"),
+        ('{"question": "a", "response": "b"}\n', "has no prompt; its columns: question, response"),
         (b"\xff\xfe{}", "cannot be read"),
     ],
 )
@@ -141,6 +143,48 @@ def test_a_mistake_is_one_line_that_says_what_to_do(here: Path, arguments: tuple
     assert status == 2 and why in told and len(told.splitlines()) == 1
 
 
+def test_answers_are_never_written_over(here: Path) -> None:
+    path = answers(here)
+    before = path.read_bytes()
+    status, told = run("judge", "score", path, "--judge", "delivery", "-o", path)
+    assert status == 2 and "holds the answers themselves" in told and path.read_bytes() == before
+
+
+def test_a_file_that_is_none_of_labels_is_not_written_over(here: Path) -> None:
+    (here / "labels.csv").write_text("name,colour\na,red\n")
+    status, told = run("judge", "label", answers(here), "--axis", "correct", "-o", "labels.csv", keys="1\n")
+    assert status == 2 and "its columns are name, colour" in told
+    assert (here / "labels.csv").read_text() == "name,colour\na,red\n"
+
+
+def test_where_nothing_is_known_a_judge_is_not_called_valid(here: Path) -> None:
+    status, told = run("judge", "validate", "recovery", "--domain", "chef")
+    assert status == 3 and "not measured" in told
+
+
+def test_a_password_in_an_address_is_not_repeated(here: Path) -> None:
+    model = "{backend: openai, model: m, base_url: 'http://user:sekret@127.0.0.1:1/v1'}"
+    (here / "mine.yaml").write_text(f"judge: mcas\nmodel: {model}\n")
+    status, told = run("judge", "validate", "mine.yaml")
+    assert status == 2 and "belongs in the environment" in told and "sekret" not in told
+
+
+def test_a_prompt_id_of_another_prompt_is_refused(here: Path) -> None:
+    """A judge would look for another prompt's gold claims."""
+    one, other = FACTS[:2]
+    row = {"prompt": one.prompt, "prompt_id": other.prompt_id, "response": "Yes."}
+    (here / "answers.jsonl").write_text(json.dumps(row) + "\n")
+    status, told = run("judge", "score", "answers.jsonl", "--domain", "facts", "-o", "out.jsonl")
+    assert status == 2 and f"prompt_id {other.prompt_id} is of another prompt" in told
+
+
+def test_an_empty_cell_is_an_empty_answer(here: Path) -> None:
+    (here / "answers.csv").write_text("response_id,prompt,response\n0,Why?,\n")
+    run("judge", "score", "answers.csv", "--judge", "delivery", "-o", "out.jsonl")
+    (one,) = judgements(here / "out.jsonl")
+    assert one["response_id"] == "0" and "the answer is empty" in one["error"]
+
+
 def test_a_port_that_is_taken_is_told_before_anything_starts(here: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -163,6 +207,7 @@ def model_file(folder: Path, url: str, **changes: Any) -> Path:
         ("judge: rubric\ncolour: red\n", "colour: unknown key"),
         ("judge: [", "is not YAML"),
         ("- judge: rubri\n", "unknown judge 'rubri'"),
+        ("[]", "describes no judge"),
         ("judge: mcas\nmodel: {backend: local, model: smollm-135m}\n", "did you mean 'smollm2-135m'"),
     ],
 )
