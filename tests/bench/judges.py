@@ -94,7 +94,7 @@ def singly() -> tuple[float, int]:
 
 
 @benchmark(
-    "judge pool overhead", unit="times", target=1.3, against="the plain function on as many cores, blocks of 256"
+    "judge pool overhead", unit="times", target=1.3, against="the plain function on as many cores, calls of 1,024 rows"
 )
 def overhead() -> tuple[float, int]:
     """Wall time in the pool over that of as many processes, one after the other within this run, n pairs."""

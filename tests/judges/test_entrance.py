@@ -134,7 +134,8 @@ def test_a_judge_that_has_to_be_paid_says_so_as_itself(address: str, spec: Judge
 
 
 def _replica() -> psutil.Process:
-    found = [p for p in psutil.Process().children(recursive=True) if "ServeReplica" in " ".join(p.cmdline())]
+    alive = (p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE)
+    found = [p for p in alive if "ServeReplica" in " ".join(p.cmdline())]
     return next(p for p in found if "judges" in " ".join(p.cmdline()))
 
 

@@ -38,7 +38,8 @@ def rows(n: int, padding: int = 0) -> list[JudgeRow]:
 
 
 def replica() -> psutil.Process:
-    found = [p for p in psutil.Process().children(recursive=True) if "ServeReplica" in " ".join(p.cmdline())]
+    alive = (p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE)
+    found = [p for p in alive if "ServeReplica" in " ".join(p.cmdline())]
     assert len(found) == 1
     return found[0]
 

@@ -113,7 +113,8 @@ def test_a_verdict_names_a_mechanism_only_for_what_failed_and_no_missing_evidenc
         assert not failed
         assert all(audits[name] not in OPEN for name in required & set(audits))
     if verdict in ("INVALID", "FALSIFIED"):
-        assert set(reasons) <= failed | {f"{name}_failed" for name in steps}
+        by_fresh = set(BY_FAILED_FRESH) if steps.get("fresh") == "fail" else set()
+        assert set(reasons) <= failed | by_fresh | {f"{name}_failed" for name in steps}
     assert (mechanism is None) <= (verdict != "FALSIFIED")
 
 
