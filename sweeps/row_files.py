@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dd_core.dispositions import AXIS_RANGES
 from dd_core.errors import InputError, unknown
+from dd_core.falsify.reading import is_text
 from dd_core.prompts import load_domain
 from dd_core.records import Prompt, normalise_prompt, prompt_id
 from dd_core.yaml_files import error_lines
@@ -121,7 +122,7 @@ def _row(record: dict[str, Any], name: str, known: dict[str, Prompt]) -> JudgeRo
     if "response" not in record:
         raise ValueError("has no column response")
     named = record.get("response_id")
-    if not _is_text(str(named)):
+    if not is_text(str(named)):
         raise ValueError("response_id holds half of a character")
     row = _ROW.validate_python(
         {"response": "", "prompt_id": "", **given, "row_id": name if named in (None, "") else str(named)}
@@ -135,14 +136,6 @@ def _row(record: dict[str, Any], name: str, known: dict[str, Prompt]) -> JudgeRo
         return _ROW.validate_python({**vars(row), "prompt_id": row.prompt_id or own})
     how = {"other": row.other, "finish_reason": row.finish_reason, "max_new_tokens": row.max_new_tokens}
     return JudgeRow.to(prompt, row.row_id, row.response, **how)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read_judgements(path: Path) -> list[dict[str, Any]]:
