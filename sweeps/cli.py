@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-import sweeps.profile_verb  # noqa: F401  (registers its verb among the tools)
 from dd_core.errors import DDSweepError, InputError
 from sweeps.judge_verbs import judge_app
+from sweeps.profile_verb import profile
 from sweeps.shell import folder_writer, interruptible
 from sweeps.tools import TOOLS, tools
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(tools)
 app.add_typer(judge_app, name="judge", rich_help_panel=TOOLS)
+app.command(rich_help_panel=TOOLS, epilog="Example: ddsweep profile smollm2-135m --domain chef -n 40")(profile)
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StoreOption = Annotated[

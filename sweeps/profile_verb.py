@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from sweeps.shell import folder_writer, interruptible, make_folder
-from sweeps.tools import TOOLS, tools
 
 
-@tools.command(rich_help_panel=TOOLS, epilog="Example: ddsweep profile smollm2-135m --domain chef -n 40")
 def profile(
     subjects: Annotated[
         list[str], typer.Argument(metavar="SUBJECT", help="One or more of: ddsweep subjects list.", show_default=False)

@@ -42,8 +42,9 @@ def _finalize(value: Any) -> Any:
     return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Where the templates of this folder are rendered: everything in them is escaped."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         finalize=_finalize,
@@ -51,11 +52,11 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         plain=words.plain, number=words.number, percent=words.percent, count=words.count, thousands=lambda n: f"{n:,}"
     )
-    environment.globals.update(statuses=words.STATUSES, arms=words.ARMS, step_titles=words.STEPS)
-    return environment
+    made.globals.update(statuses=words.STATUSES, arms=words.ARMS, step_titles=words.STEPS)
+    return made
 
 
 def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
@@ -71,7 +72,7 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
     other = choices(verdict)
     read = probe_read(verdict, case)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             verdict=verdict,

@@ -16,7 +16,7 @@ from dd_core.canonical import digest
 from dd_core.falsify.audits.meaning.uniform_output import WIDEST_GAP
 from dd_core.falsify.statistics.clustered import Measured
 from dd_core.profile import CELLS, Answer, Group, Profile, SubjectProfile
-from dd_core.report.page import _environment
+from dd_core.report.page import environment
 from dd_core.report.profile_figures import asymmetry_figure, cells_figure
 from dd_core.report.words import count, number
 
@@ -129,7 +129,7 @@ def page(profile: Profile) -> str:
     """The profile as one page that needs no network, font or script; same inputs, same bytes."""
     wholes = [(one.subject, one.whole) for one in profile.subjects]
     return (
-        _environment()
+        environment()
         .get_template("profile.html.j2")
         .render(
             profile=profile,
