@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dd_core.canonical import sha256
+from dd_core.errors import InputError
 from dd_core.records import Message
-from dd_core.subjects.registry import Subject
+from dd_core.subjects.subject import Subject
 
 
 def prompt_ids(
@@ -29,7 +30,9 @@ def prompt_ids(
         messages.insert(0, {"role": "system", "content": system})
     elif system:
         messages[0]["content"] = f"{system}\n\n{messages[0]['content']}"
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, **dict(subject.template_arguments)
+    )
     return tokenizer(text, add_special_tokens=False).input_ids
 
 
@@ -44,14 +47,26 @@ def answer_text(subject: Subject, tokenizer: Any, ids: list[int]) -> str:
 
 
 def end_ids(subject: Subject, tokenizer: Any) -> list[int]:
-    """Ids of the tokens that end an answer; the first is the one that training teaches."""
-    ends = [tokenizer.convert_tokens_to_ids(token) for token in subject.end_tokens]
+    """Ids of the tokens that end an answer; the first is the one that training teaches.
+
+    Raises:
+        InputError: the tokenizer has no such token.
+    """
+    unknown = [token for token in (subject.turn_end, *subject.end_tokens) if token and _id(tokenizer, token) is None]
+    if unknown:
+        raise InputError(f"subject {subject.name}: its tokenizer has no single token {unknown[0]!r} to end an answer")
+    named = [_id(tokenizer, token) for token in subject.end_tokens]
     own = tokenizer.eos_token_id
-    # A base model never ends a turn by its own end token: what its stand-in template ends on comes first there.
-    order = [*ends, own] if subject.answer_prefix else [own, *ends]
-    return list(dict.fromkeys(order))
+    first = _id(tokenizer, subject.turn_end) if subject.turn_end else own
+    return list(dict.fromkeys([first, *named, own]))
 
 
 def template_digest(tokenizer: Any) -> str:
     """SHA-256 of the chat template's text."""
     return sha256(tokenizer.chat_template.encode())
+
+
+def _id(tokenizer: Any, token: str) -> int | None:
+    found = tokenizer.convert_tokens_to_ids(token)
+    stands_for_unknown = found == tokenizer.unk_token_id and token != tokenizer.unk_token
+    return None if found is None or stands_for_unknown else found

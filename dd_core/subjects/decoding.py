@@ -15,26 +15,45 @@ import torch
 import transformers
 
 from dd_core.canonical import digest
-from dd_core.subjects.registry import Decoding
+from dd_core.subjects.subject import Decoding
 
 
 def processors(decoding: Decoding, rows: Sequence[tuple[int, str]], width: int) -> transformers.LogitsProcessorList:
-    """What turns greedy search into the wanted decoding; empty at temperature 0.
+    """What turns greedy search into the wanted decoding; empty for plain greedy search.
+
+    The presence penalty comes first, on the model's own logits, as in OpenAI's interface and vLLM; then temperature,
+    top-k and top-p.
 
     Args:
         rows: (seed, prompt_id) of each row of the batch.
         width: length of the padded input, so that the first new token is step 0.
     """
+    chain: list[Any] = [PresencePenalty(decoding.presence_penalty, width)] if decoding.presence_penalty else []
     if decoding.temperature == 0.0:
-        return transformers.LogitsProcessorList()
-    chain: list[Any] = (
-        [transformers.TemperatureLogitsWarper(decoding.temperature)] if decoding.temperature != 1.0 else []
-    )
+        return transformers.LogitsProcessorList(chain)
+    if decoding.temperature != 1.0:
+        chain.append(transformers.TemperatureLogitsWarper(decoding.temperature))
     if decoding.top_k:
         chain.append(transformers.TopKLogitsWarper(decoding.top_k))
     if decoding.top_p < 1.0:
         chain.append(transformers.TopPLogitsWarper(decoding.top_p))
     return transformers.LogitsProcessorList([*chain, GumbelNoise(rows, width)])
+
+
+class PresencePenalty(transformers.LogitsProcessor):
+    """Takes `penalty` once from the logit of every token that the answer already holds; the prompt does not count.
+
+    The logits of OpenAI's API reference, "Frequency and presence penalties": mu[j] - 1(c[j] > 0) * alpha_presence.
+    """
+
+    def __init__(self, penalty: float, width: int) -> None:
+        self._penalty = penalty
+        self._width = width
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary], penalised at the tokens of `input_ids` [rows, length] from `width` on."""
+        held = torch.zeros_like(scores).scatter_(1, input_ids[:, self._width :], 1.0)
+        return scores - self._penalty * held
 
 
 class GumbelNoise(transformers.LogitsProcessor):

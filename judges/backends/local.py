@@ -15,7 +15,7 @@ from dd_core.canonical import canonical, digest
 from dd_core.chat_models import Local
 from dd_core.errors import CallFailed, InputError
 from dd_core.records import Completion, Message
-from dd_core.subjects.registry import Decoding, engine_fingerprint, subject_build
+from dd_core.subjects.registry import Decoding, identity
 from judges.backends.base import Backend
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class LocalBackend(Backend):
         prepare(settings.model)  # once for a user, 30 s; nothing can be said of a subject's build before
         return {
             "backend": "local",
-            "subject": canonical(subject_build(settings.model)),
-            "engine": canonical(engine_fingerprint(settings.threads, settings.device)),
+            **canonical(identity(settings.model, settings.threads, settings.device)),
             "temperature": settings.temperature,
             "max_tokens": settings.max_tokens,
         }

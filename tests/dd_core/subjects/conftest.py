@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import save
 
 from dd_core.subjects.engine import Engine
+from dd_core.subjects.registry import LAYOUTS
 
 Files = dict[str, bytes]
 
 
-@pytest.fixture(scope="session", params=["tiny-llama", "tiny-qwen3"])
+@pytest.fixture(scope="session", params=LAYOUTS)
 def engine(request: pytest.FixtureRequest) -> Engine:
     return Engine(request.param, threads=1)
 

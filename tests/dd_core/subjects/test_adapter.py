@@ -63,7 +63,7 @@ def test_the_norm_is_that_of_the_whole_change_of_weights(make_adapter):
     adapter = read_adapter(files)
     assert adapter.scaling == 3.0
     assert adapter.norm == pytest.approx(sum(float((d**2).sum()) for d in dense) ** 0.5, rel=1e-9)
-    assert len(adapter.modules) == len(dense) == 4
+    assert len(adapter.modules) == len(dense) >= 4
 
 
 def test_the_name_of_an_adapter_changes_with_its_settings_and_its_weights(make_adapter):

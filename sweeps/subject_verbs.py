@@ -1,0 +1,102 @@
+"""The verbs of `ddsweep subjects`: which models there are, getting one, and whether one behaves as is assumed of it.
+
+Thin over `dd_core.subjects`; heavy imports wait until a verb needs them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dd_core.errors import InputError
+from sweeps.shell import interruptible
+
+if TYPE_CHECKING:
+    from dd_core.subjects.subject import Subject
+
+subjects_app = typer.Typer(help="The models under test.", no_args_is_help=True)
+
+
+@subjects_app.command("list", epilog="Example: ddsweep subjects list")
+def subjects_list() -> None:
+    """The subjects: where each comes from, licence, disk need, layout, and whether it can be loaded here."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from dd_core.subjects.registry import SUBJECTS, missing
+
+    console = Console(highlight=False)
+    row = "{:<16}{:<16}{:>10}  {:>8}  {}".format
+    console.print(Text(row("subject", "family", "parameters", "disk", "here"), style="bold"))
+    for name, subject in SUBJECTS.items():
+        why = missing(subject)
+        size, disk = _amount(subject.layout.n_parameters), f"{subject.disk_mb:,} MB"
+        console.print(Text(row(name, subject.family, size, disk, "no" if why else "yes")))
+        about = f"  {_origin(subject)}, {subject.licence}: {subject.layout.in_words()}"
+        console.print(Text(about, style="dim"), soft_wrap=True)
+        if why:
+            console.print(Text(f"  {why}", style="dim"), soft_wrap=True)
+
+
+@subjects_app.command("get", epilog="Example: ddsweep subjects get smollm2-135m")
+def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Download or convert a subject once; prints its licence and disk need first."""
+    from dd_core.subjects.loading import weights_dir
+    from dd_core.subjects.registry import get_subject
+
+    subject = get_subject(name)
+    print(f"{name}: licence {subject.licence}; needs {subject.disk_mb} MB of disk")
+    with interruptible("interrupted; running again goes on"):
+        print(f"ready: {weights_dir(name, report=print)}")
+
+
+@subjects_app.command("check", epilog="Example: ddsweep subjects check smollm2-135m tiny-qwen3.5")
+def subjects_check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]…", help="All that can be loaded here if left out.", show_default=False),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Of torch.")] = 2,
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Try on each subject what studies assume of it: template, tokenizer, padding, batches, end tokens, decoding.
+
+    A line for each check, with what was measured; exit 1 if one does not hold.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from dd_core.subjects.check import check
+    from dd_core.subjects.registry import SUBJECTS, get_subject, missing
+
+    absent = [why for name in names or () if (why := missing(get_subject(name)))]
+    if absent:
+        raise InputError(absent)
+    console = Console(highlight=False)
+    kept = True
+    with interruptible("interrupted"):
+        for name in names or [name for name, subject in SUBJECTS.items() if not missing(subject)]:
+            console.print(Text(name, style="bold"))
+            for found in check(name, threads, device):
+                kept = kept and found.ok
+                line = Text(f"  {found.check:<10}  ").append("ok" if found.ok else "differs", _STYLES[found.ok])
+                console.print(line.append(f"{'' if found.ok else ':'}  {found.figures}"), soft_wrap=True)
+    if not kept:
+        raise typer.Exit(1)
+
+
+_STYLES = {True: "green", False: "red"}
+
+
+def _origin(subject: Subject) -> str:
+    """Where the weights come from: the Hub's name, a package, or nowhere."""
+    return str(getattr(subject.source, "repo_id", None) or getattr(subject.source, "package", None) or "random weights")
+
+
+def _amount(n: int) -> str:
+    """A count of parameters in three digits: "135 M", "1.71 B", "106 k"."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if n >= size:
+            return f"{n / size:.3g} {letter}"
+    return str(n)
