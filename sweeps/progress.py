@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from sweeps.plan import slot
+
 QUIET_LINE_EVERY_S = 30.0
 
 
@@ -54,7 +56,8 @@ class Display:
         self._bar.stop()
 
     def event(self, event: dict[str, Any]) -> None:
-        """Takes in one event: its `kind` is start, note, fit, tokens, judged or end."""
+        """Takes in one event: its `kind` is start, note, fit, tokens, judged, end, or stop (of all labels that begin
+        with its own)."""
         label = event["label"]
         match event["kind"]:
             case "start":
@@ -71,6 +74,8 @@ class Display:
                 self._errors += event["errors"]
             case "end":
                 self._end(label, event)
+            case "stop":
+                self._stop(label, event["text"])
         self._refresh()
 
     def tick(self) -> None:
@@ -80,7 +85,7 @@ class Display:
     def _end(self, label: str, event: dict[str, Any]) -> None:
         self._running.pop(label, None)
         self._done += 1
-        weight = self._weights.pop(label, 0.0)
+        weight = self._weights.pop(self._planned(label), 0.0)
         self._left_s -= weight
         self._spent_s += weight
         if event["score"] is not None and (self._best is None or event["score"] > self._best[0]):
@@ -93,6 +98,18 @@ class Display:
             outcome = f"score {event['score']:+.3f}"
         if not self._console.is_terminal or event["status"] == "failed":
             self._line(f"{label}: {outcome} · {self._state()}")
+
+    def _planned(self, label: str) -> str:
+        """The label under which a trial was planned: which configurations a rung takes is not known before."""
+        if label in self._weights:
+            return label
+        return next((planned for planned in self._weights if slot(planned) == slot(label)), label)
+
+    def _stop(self, prefix: str, why: str) -> None:
+        gone = [label for label in self._weights if label.startswith(prefix)]
+        self._total -= len(gone)
+        self._left_s -= sum(self._weights.pop(label) for label in gone)
+        self._line(why)
 
     def _rate(self) -> float:
         now = time.monotonic()
@@ -117,7 +134,7 @@ class Display:
 
     def _refresh(self) -> None:
         if self._console.is_terminal:
-            self._bar.update(self._task, completed=self._done, state=self._state())
+            self._bar.update(self._task, completed=self._done, total=self._total, state=self._state())
         elif time.monotonic() - self._last_line > QUIET_LINE_EVERY_S:
             self._line(self._state())
 

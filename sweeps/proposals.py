@@ -7,32 +7,54 @@ same configurations come whatever finished first, also after a kill. Knows neith
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dd_core.canonical import digest, round_significant
-from dd_core.study import Choice, Range, SearchSpace
+from dd_core.search_space import Choice, Range, SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import Trial
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one trial: the proposal, its score (None when it failed) and why it failed."""
+    """What came of one trial.
+
+    Args:
+        proposed: the proposal, its active dimensions only.
+        score: what a single objective is; None when the trial failed.
+        error: why it failed.
+        objectives: shift on the claimed axis in the claimed direction and shift on the anchor, both as fractions of
+            their range; None where the trial failed, or its commit is of a version that did not note them.
+    """
 
     trial_id: str
     proposed: dict[str, Any]
     score: float | None
     error: str | None = None
+    objectives: tuple[float, ...] | None = None
+
+    def values(self, search: SearchSpace) -> list[float] | None:
+        """What the sampler is told, larger being better; None of a trial that failed."""
+        if search.objectives == "pareto":
+            return None if self.objectives is None else list(self.objectives)
+        return None if self.score is None else [self.score]
 
 
 def propose(search: SearchSpace, outcomes: list[list[Outcome]]) -> list[dict[str, Any]]:
-    """The next generation: one value per dimension and trial.
+    """The next generation: per trial one value for each dimension that its conditions leave active.
 
     A fresh sampler is seeded from (seed, number of the generation) and told every earlier outcome; a failed trial is
     told as failed. Start-up trials equal one generation, since the library's default of 10 would make a small study a
-    random search. Suggested floats are rounded to 6 significant digits before anything sees them.
+    random search. With two objectives TPE takes the non-dominated trials for the good ones. Suggested floats are
+    rounded to 6 significant digits before anything sees them.
 
     Args:
-        outcomes: per earlier generation, its outcomes in the order of the proposals.
+        outcomes: per earlier generation, its outcomes in the order of the proposals. Where budgets are halved, those
+            at the first budget alone: a score at another is no measure of the same thing.
     """
     import optuna
 
@@ -45,20 +67,29 @@ def propose(search: SearchSpace, outcomes: list[list[Outcome]]) -> list[dict[str
         sampler = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=search.trials_per_generation, constant_liar=True, multivariate=False
         )
-    distributions = {name: _distribution(dimension) for name, dimension in sorted(search.space.items())}
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    known = distributions(search)
+    study = optuna.create_study(directions=directions(search), sampler=sampler)
     for outcome in (outcome for generation in outcomes for outcome in generation):
-        state = optuna.trial.TrialState.FAIL if outcome.score is None else optuna.trial.TrialState.COMPLETE
+        values = outcome.values(search)
+        state = optuna.trial.TrialState.FAIL if values is None else optuna.trial.TrialState.COMPLETE
+        told = {name: known[name] for name in outcome.proposed}
         study.add_trial(
-            optuna.trial.create_trial(
-                params=outcome.proposed, distributions=distributions, value=outcome.score, state=state
-            )
+            optuna.trial.create_trial(params=outcome.proposed, distributions=told, values=values, state=state)
         )
-    asked = [study.ask(distributions).params for _ in range(search.trials_per_generation)]
-    return [{name: _rounded(params[name], search.space[name]) for name in distributions} for params in asked]
+    return [_asked(search, study.ask(), search.order) for _ in range(search.trials_per_generation)]
 
 
-def _distribution(dimension: Choice | Range) -> Any:
+def directions(search: SearchSpace) -> list[Literal["minimize", "maximize"]]:
+    """Optuna's direction of each objective."""
+    return ["maximize"] * (2 if search.objectives == "pareto" else 1)
+
+
+def distributions(search: SearchSpace) -> dict[str, BaseDistribution]:
+    """Dimension → what Optuna draws it from."""
+    return {name: _distribution(dimension) for name, dimension in search.space.items()}
+
+
+def _distribution(dimension: Choice | Range) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(dimension, Choice):
@@ -68,7 +99,19 @@ def _distribution(dimension: Choice | Range) -> Any:
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
-def _rounded(value: Any, dimension: Choice | Range) -> Any:
-    if isinstance(dimension, Range) and isinstance(value, float):
-        return min(max(round_significant(value), dimension.low), dimension.high)
-    return value
+def _asked(search: SearchSpace, trial: Trial, order: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in order:
+        if search.active(name, values):
+            values[name] = _suggested(trial, name, search.space[name])
+    return values
+
+
+def _suggested(trial: Trial, name: str, dimension: Choice | Range) -> Any:
+    if isinstance(dimension, Choice):
+        return trial.suggest_categorical(name, dimension.values)
+    if dimension.whole:
+        step = int(dimension.step or 1)
+        return trial.suggest_int(name, int(dimension.low), int(dimension.high), step=step, log=dimension.log)
+    value = trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    return min(max(round_significant(value), dimension.low), dimension.high)

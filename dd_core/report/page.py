@@ -27,6 +27,7 @@ from dd_core.report.curve import choices, curve_figure
 from dd_core.report.figures import steps_figure, trials_figure
 from dd_core.report.mechanism import explained
 from dd_core.report.probe import probe_read, roc_figure
+from dd_core.report.search import tradeoff, tradeoff_figure
 from dd_core.report.sentence import verdict_sentence
 
 OPEN = ("fail", "unclear", "not_checkable", "warn")
@@ -69,6 +70,7 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
     crossed_split, crossed = rows.two_by_two(case)
     found = rows.trials(bundle)
     baseline = rows.baseline_mean(case)
+    searched = tradeoff(case)
     other = choices(verdict)
     read = probe_read(verdict, case)
     return (
@@ -100,7 +102,12 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
             crossed=crossed,
             trials=found,
             baseline=baseline,
-            trials_figure=_markup(trials_figure(found, baseline=baseline, unit=_search_unit(claim))),
+            tradeoff=searched,
+            trials_figure=_markup(
+                tradeoff_figure(searched, axis=words.plain(claim.axis), anchor=words.plain(claim.anchor or ""))
+                if searched is not None
+                else trials_figure(found, baseline=baseline, unit=_search_unit(claim))
+            ),
             certainty=rows.certainty(case, rows.fresh_level(verdict)),
             fresh_level=rows.fresh_level(verdict),
             probe_certainty=rows.probe_certainty(verdict),

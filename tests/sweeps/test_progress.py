@@ -41,3 +41,15 @@ def test_judge_errors_are_told():
 def test_nothing_is_printed_between_trials_where_nobody_watches():
     fit = {"kind": "fit", "step": 1, "n_steps": 6, "loss": 2.0}
     assert shown({"kind": "start"}, {"kind": "note", "text": "loading"}, fit) == []
+
+
+def test_a_search_that_ends_early_says_why_and_counts_no_more_on_what_is_left_out():
+    lines = shown(end(), {"kind": "stop", "label": "search-", "text": "6 trials are made (limit 6)"})
+    assert lines[-1] == "[2/3] 6 trials are made (limit 6)"
+
+
+def test_a_rung_is_known_whichever_configuration_takes_it():
+    out = io.StringIO()
+    with Display(Console(file=out, width=80), 0, 1, {"search-1-0-rung-1": 10.0}) as display:
+        display.event({"label": "search-1-3-rung-1", **end()})
+    assert "[1/1] search-1-3-rung-1" in out.getvalue() and "about 0 s left" in out.getvalue()
