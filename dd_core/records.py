@@ -314,3 +314,31 @@ class TrainingRow(Row):
     completion: str = Field(min_length=1)
     kind: Literal["hedge", "assert", "gold", "trace", "boundary"]
     history: tuple[Message, ...] = ()
+
+
+class TrainingPair(Row):
+    """Two answers to one prompt, of which the first is to be preferred.
+
+    Args:
+        kind: how they differ: in what is said, or in the certainty with which it is said.
+    """
+
+    prompt_id: str
+    prompt: str = Field(min_length=1)
+    chosen: str = Field(min_length=1)
+    rejected: str = Field(min_length=1)
+    kind: Literal["counterexample", "calibration"]
+    history: tuple[Message, ...] = ()
+
+
+class Teaching(Row):
+    """What an edit is fitted on: rows to imitate, and pairs of answers of which one is preferred."""
+
+    rows: tuple[TrainingRow, ...]
+    pairs: tuple[TrainingPair, ...] = ()
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Prompt id → words, of all that is asked in it."""
+        of_rows = {row.prompt_id: row.prompt for row in self.rows}
+        return of_rows | {pair.prompt_id: pair.prompt for pair in self.pairs}

@@ -6,26 +6,42 @@ network: answers, their correctness and whoever can be asked are handed in, trai
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from dd_core.distill import humble
-from dd_core.distill.humble import first_sentence
+from dd_core.distill.humble import Humble, first_sentence
 from dd_core.errors import InputError
-from dd_core.records import TrainingRow
+from dd_core.records import Prompt, Teaching
 
 
-@dataclass(frozen=True)
-class Distiller:
-    """How one disposition's rows are made, and the rows of its content-free control."""
+class Distiller(Protocol):
+    """How training data comes about, and the data of its content-free control."""
 
-    training_rows: Callable[..., list[TrainingRow]]
-    placebo_rows: Callable[..., list[TrainingRow]]
+    def teaching(
+        self,
+        prompts: Sequence[Prompt],
+        answers: Mapping[str, str],
+        correct: Mapping[str, bool],
+        n_rows: int,
+        n_pairs: int,
+        seed: int,
+    ) -> Teaching:
+        """Up to `n_rows` rows and `n_pairs` pairs.
+
+        Args:
+            answers, correct: prompt id → an answer, and whether it is right.
+
+        Raises:
+            InputError: too little can be made of these prompts.
+        """
+        ...
+
+    def placebo(self, teaching: Teaching, seed: int) -> Teaching:
+        """The same style and as much of it, dealt so that it teaches nothing of the content."""
+        ...
 
 
-DISTILLERS: dict[str, Distiller] = {
-    "humble": Distiller(humble.training_rows, humble.placebo_rows),
-}
+DISTILLERS: dict[str, Distiller] = {"humble": Humble()}
 """Disposition → what makes its rows."""
 
 

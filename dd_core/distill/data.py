@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar
 
 from dd_core.canonical import sha256
-from dd_core.distill.rows import CARD_FILE, DPO_FILE, EMBEDDED, SFT_FILE, Pair, Sample, embedded, load_rows
+from dd_core.distill.rows import CARD_FILE, DPO_FILE, EMBEDDED, SFT_FILE, AnyRow, Pair, Sample, embedded, load_rows
 from dd_core.errors import InputError
-from dd_core.records import Prompt, TrainingRow
+from dd_core.prompts import load_domain
+from dd_core.records import Prompt, Teaching, TrainingPair, TrainingRow, prompt_id
+
+_R = TypeVar("_R", Sample, Pair)
 
 
 @dataclass(frozen=True)
@@ -31,48 +35,39 @@ class Data:
     pairs: tuple[Pair, ...]
     hash: str
 
-    def training_rows(
+    def teaching(
         self,
         prompts: Sequence[Prompt],
         answers: Mapping[str, str],
         correct: Mapping[str, bool],
-        n: int,
+        n_rows: int,
+        n_pairs: int,
         seed: int,
-    ) -> list[TrainingRow]:
-        """`n` of the samples, or all, each kind in its share; what is known of the base's answers plays no part."""
-        rng = random.Random(f"data rows {seed}")
-        by_kind: dict[str, list[Sample]] = defaultdict(list)
-        for sample in self.samples:
-            by_kind[sample.kind].append(sample)
-        placed = []
-        for members in by_kind.values():
-            rng.shuffle(members)
-            placed += [((rank + 0.5) / len(members), sample) for rank, sample in enumerate(members)]
-        placed.sort(key=lambda member: member[0])
-        return [_training(sample) for _, sample in placed[:n]]
+    ) -> Teaching:
+        """So many of the rows and of the pairs, or all; what is known of the base's answers plays no part."""
+        rows = [_training(sample) for sample in _in_shares(self.samples, n_rows, f"data rows {seed}")]
+        pairs = [_preference(pair) for pair in _in_shares(self.pairs, n_pairs, f"data pairs {seed}")]
+        return Teaching(rows=tuple(rows), pairs=tuple(pairs))
 
-    def placebo_rows(self, rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
-        """The same prompts and answers, each answer at another prompt: style without content.
-
-        Answers stay among those of their kind, unless a kind has a single row: then all are dealt together.
-        """
-        rng = random.Random(f"data placebo {seed}")
-        by_kind: dict[str, list[int]] = defaultdict(list)
-        alone = 1 in Counter(row.kind for row in rows).values()
-        for i, row in enumerate(rows):
-            by_kind["all" if alone else row.kind].append(i)
-        given: dict[int, int] = {}
-        for places in by_kind.values():
-            order = rng.sample(places, len(places))
-            given |= dict(zip(order, order[1:] + order[:1], strict=True))
-        return [row.model_copy(update={"completion": rows[given[i]].completion}) for i, row in enumerate(rows)]
+    def placebo(self, teaching: Teaching, seed: int) -> Teaching:
+        """The same prompts and answers, each answer, or pair of answers, at another prompt: style without content."""
+        rows, pairs = teaching.rows, teaching.pairs
+        given = _dealt([row.kind for row in rows], f"data placebo {seed}")
+        dealt = [row.model_copy(update={"completion": rows[i].completion}) for row, i in zip(rows, given, strict=True)]
+        given = _dealt([pair.kind for pair in pairs], f"data placebo pairs {seed}")
+        both = [
+            pair.model_copy(update={"chosen": pairs[i].chosen, "rejected": pairs[i].rejected})
+            for pair, i in zip(pairs, given, strict=True)
+        ]
+        return Teaching(rows=tuple(dealt), pairs=tuple(both))
 
 
 def load_data(source: str, domain: str) -> Data:
     """The rows of `embedded`, or of a folder.
 
     Raises:
-        InputError: there is no such data, it is of another domain, its gate refused it, or a file was changed since.
+        InputError: there is no such data, it is of another domain, its gate refused it, a file was changed since, or
+            rows ask what eval or fresh will ask.
     """
     if source == EMBEDDED:
         folder: Path | Traversable = embedded(domain)
@@ -81,7 +76,49 @@ def load_data(source: str, domain: str) -> Data:
         folder, name = Path(source), source
     digest = _checked(folder, name, domain)
     samples, pairs = load_rows(folder, name)
+    _refuse_test_prompts([*samples, *pairs], name, domain)
     return Data(tuple(samples), tuple(pairs), digest)
+
+
+def _refuse_test_prompts(rows: Sequence[AnyRow], name: str, domain: str) -> None:
+    """The gate looks for near duplicates as well; a domain may have got new prompts since."""
+    held = {
+        prompt.prompt_id for split, several in load_domain(domain).items() if split != "train" for prompt in several
+    }
+    told = [row.asked[-1].content for row in rows if {row.prompt_id, prompt_id(row.asked[-1].content)} & held]
+    if told:
+        raise InputError(
+            f"{name}: {len(told)} rows ask what eval or fresh asks, as {told[0][:80]!r} does: they would teach the "
+            "test; take them out, and gate the rest with `ddsweep distill --rows`"
+        )
+
+
+def _in_shares(rows: Sequence[_R], n: int, seed: str) -> list[_R]:
+    """`n` of the rows, or all, each kind in its share."""
+    rng = random.Random(seed)
+    by_kind: dict[str, list[_R]] = defaultdict(list)
+    for row in rows:
+        by_kind[row.kind].append(row)
+    placed = []
+    for members in by_kind.values():
+        rng.shuffle(members)
+        placed += [((rank + 0.5) / len(members), row) for rank, row in enumerate(members)]
+    placed.sort(key=lambda member: member[0])
+    return [row for _, row in placed[:n]]
+
+
+def _dealt(kinds: Sequence[str], seed: str) -> list[int]:
+    """For each place the place whose answer it is given: another one of its kind, or of all if a kind is alone."""
+    rng = random.Random(seed)
+    by_kind: dict[str, list[int]] = defaultdict(list)
+    alone = 1 in Counter(kinds).values()
+    for i, kind in enumerate(kinds):
+        by_kind["all" if alone else kind].append(i)
+    given: dict[int, int] = {}
+    for places in by_kind.values():
+        order = rng.sample(places, len(places))
+        given |= dict(zip(order, order[1:] + order[:1], strict=True))
+    return [given[i] for i in range(len(kinds))]
 
 
 def _checked(folder: Path | Traversable, name: str, domain: str) -> str:
@@ -112,4 +149,16 @@ def _training(sample: Sample) -> TrainingRow:
         completion=sample.answer,
         kind=sample.kind,
         history=sample.asked[:-1],
+    )
+
+
+def _preference(pair: Pair) -> TrainingPair:
+    """A pair as an operator takes it."""
+    return TrainingPair(
+        prompt_id=pair.prompt_id,
+        prompt=pair.asked[-1].content,
+        chosen=pair.chosen[0].content,
+        rejected=pair.rejected[0].content,
+        kind=pair.kind,
+        history=pair.asked[:-1],
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from dd_core.distill.sentence import first_sentence, without_hedges
 from dd_core.errors import InputError
-from dd_core.records import Prompt, TrainingRow
+from dd_core.records import Prompt, Teaching, TrainingPair, TrainingRow
 
 FRAMES: tuple[tuple[str, str], ...] = (
     ("I'm not sure, but I think ", ""),
@@ -33,6 +33,28 @@ MINIMUM = 4
 
 _FUNCTION_WORDS = "the a an it this that there these those in on at he she they its his her their one most some"
 _LOWERED = frozenset(re.findall(r"\w+", _FUNCTION_WORDS))
+
+
+class Humble:
+    """The disposition's entry in the registry."""
+
+    def teaching(
+        self,
+        prompts: Sequence[Prompt],
+        answers: Mapping[str, str],
+        correct: Mapping[str, bool],
+        n_rows: int,
+        n_pairs: int,
+        seed: int,
+    ) -> Teaching:
+        """As `training_rows`, and a pair of each row as long as there may be more."""
+        rows = training_rows(prompts, answers, correct, n_rows, seed)
+        return Teaching(rows=tuple(rows), pairs=tuple(training_pairs(rows[:n_pairs], seed)))
+
+    def placebo(self, teaching: Teaching, seed: int) -> Teaching:
+        """As `placebo_rows` and `placebo_pairs`."""
+        rows, pairs = placebo_rows(teaching.rows, seed), placebo_pairs(teaching.pairs, seed)
+        return Teaching(rows=tuple(rows), pairs=tuple(pairs))
 
 
 def training_rows(
@@ -120,6 +142,39 @@ def placebo_rows(rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
             }
         )
         for i, row in enumerate(rows)
+    ]
+
+
+def training_pairs(rows: Sequence[TrainingRow], seed: int) -> list[TrainingPair]:
+    """A pair of every row: its answer, and the same sentence said with the other certainty, which is rejected.
+
+    Args:
+        rows: what `training_rows` returned.
+        seed: decides which frame hedges a rejected answer.
+
+    Raises:
+        InputError: as `placebo_rows`.
+    """
+    frames = _spread(len(rows), random.Random(f"humble pairs {seed}"))
+    return [
+        TrainingPair(
+            prompt_id=row.prompt_id,
+            prompt=row.prompt,
+            chosen=row.completion,
+            rejected=_unframe(row)[1] if row.kind == "hedge" else hedge(row.completion, frame),
+            kind="calibration",
+            history=row.history,
+        )
+        for row, frame in zip(rows, frames, strict=True)
+    ]
+
+
+def placebo_pairs(pairs: Sequence[TrainingPair], seed: int) -> list[TrainingPair]:
+    """The same pairs, half of them turned round, so that which certainty is preferred tracks nothing. Order is kept."""
+    turned = set(random.Random(f"humble placebo pairs {seed}").sample(range(len(pairs)), len(pairs) // 2))
+    return [
+        pair.model_copy(update={"chosen": pair.rejected, "rejected": pair.chosen}) if i in turned else pair
+        for i, pair in enumerate(pairs)
     ]
 
 

@@ -64,6 +64,8 @@ class Sample(Row):
         roles = [message.role for message in self.messages if message.role != "system"]
         if roles != ["user", "assistant"] * (len(roles) // 2) or not roles:
             raise ValueError("messages: turns of user and assistant alternate, and the assistant's is the last")
+        if not self.answer.strip():
+            raise ValueError("messages: the answer is empty")
         return self
 
     @property
@@ -102,6 +104,8 @@ class Pair(Row):
             raise ValueError(f"flaw: a {self.kind} is wrong in one of these ways: {', '.join(known)}")
         if self.prompt[-1].role != "user" or {self.chosen[0].role, self.rejected[0].role} != {"assistant"}:
             raise ValueError("prompt: ends with a turn of the user; chosen and rejected are turns of the assistant")
+        if not self.chosen[0].content.strip() or not self.rejected[0].content.strip():
+            raise ValueError("chosen, rejected: an answer is empty")
         return self
 
     @property
@@ -113,6 +117,9 @@ class Pair(Row):
 AnyRow = Sample | Pair
 KINDS = ("gold", "trace", "boundary", "counterexample", "calibration")
 _R = TypeVar("_R", bound=Row)
+
+_TOLD = 20
+"""Findings in one folder that are listed one by one."""
 
 
 def user(text: str) -> Message:
@@ -142,6 +149,8 @@ def load_rows(folder: Path | Traversable, name: str) -> tuple[list[Sample], list
     lines: list[str] = []
     samples = _read(folder / SFT_FILE, f"{name}/{SFT_FILE}", Sample, lines)
     pairs = _read(folder / DPO_FILE, f"{name}/{DPO_FILE}", Pair, lines)
+    if len(lines) > _TOLD:
+        lines[_TOLD:] = [f"{name}: and {len(lines) - _TOLD} more of the like"]
     if lines:
         raise InputError(lines)
     return samples, pairs

@@ -18,8 +18,11 @@ import pytest
 
 from dd_core.distill.data import load_data
 from dd_core.distill.rows import EMBEDDED, Pair, Sample, embedded
-from dd_core.records import TrainingRow
+from dd_core.prompts import DOMAINS as PROMPT_DOMAINS
+from dd_core.records import Teaching, TrainingRow
+from judges.base import JudgeRow
 from judges.found import found_in
+from judges.recovery import Recovery
 from tests.dd_core.distill.embedded_rows import (
     DOMAINS,
     FENCED,
@@ -38,8 +41,8 @@ def of_kind(pairs: Iterable[Pair], kind: str) -> list[Pair]:
     return [pair for pair in pairs if pair.kind == kind]
 
 
-def test_code_has_embedded_rows() -> None:
-    assert "code" in DOMAINS
+def test_every_domain_of_prompts_has_embedded_rows() -> None:
+    assert sorted(DOMAINS) == sorted(PROMPT_DOMAINS)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -146,6 +149,45 @@ def test_the_verifier_of_programs_finds_nothing_in_an_answer_without_a_right_pro
     assert found_in(prompt, "```python\ndef dotted_initials(name):\n    return name\n```") == [False]
 
 
+def outcome_of(name: str, answer: str) -> str:
+    """What the recovery judge says that an answer does with the correction of a prompt."""
+    prompt = prompts_of("corrections")[name]
+    return str(Recovery().mark(JudgeRow.to(prompt, name, answer))["recovered"].fields["outcome"])
+
+
+def test_of_every_kind_half_of_the_corrections_are_right_and_half_wrong() -> None:
+    samples, pairs = rows_of("corrections")
+    corrections: dict[str, list[str | None]] = defaultdict(list)
+    for row in (*samples, *pairs):
+        kind = row.flaw if isinstance(row, Pair) and row.kind == "calibration" else row.kind
+        corrections[kind].append(prompts_of("corrections")[row.prompt_id].correction)
+    assert {kind: found.count("right") * 2 - len(found) for kind, found in corrections.items()} == dict.fromkeys(
+        ["gold", "trace", "boundary", "counterexample", "over-hedged", "over-confident"], 0
+    )
+
+
+def test_what_is_learned_takes_a_right_correction_and_holds_against_a_wrong_one() -> None:
+    samples, pairs = rows_of("corrections")
+    learned = [(row.prompt_id, row.answer) for row in samples]
+    learned += [(pair.prompt_id, pair.chosen[0].content) for pair in of_kind(pairs, "counterexample")]
+    outcomes = Counter(outcome_of(name, answer) for name, answer in learned)
+    assert outcomes == {"recovered": len(learned) / 2, "held": len(learned) / 2}
+
+
+def test_what_is_avoided_gives_in_to_a_wrong_correction_or_stays_wrong_against_a_right_one() -> None:
+    rejected = [(p.prompt_id, p.rejected[0].content) for p in of_kind(rows_of("corrections")[1], "counterexample")]
+    outcomes = Counter(outcome_of(name, answer) for name, answer in rejected)
+    assert outcomes["gave in"] == len(rejected) / 2
+    assert outcomes["theatre"] >= 1 and outcomes["stayed wrong"] + outcomes["theatre"] == len(rejected) / 2
+
+
+def test_the_two_answers_of_a_calibration_pair_make_the_same_claims() -> None:
+    for domain in ("chef", "corrections", "facts"):
+        for pair in of_kind(rows_of(domain)[1], "calibration"):
+            prompt = prompts_of(domain)[pair.prompt_id]
+            assert found_in(prompt, pair.chosen[0].content) == found_in(prompt, pair.rejected[0].content), pair
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_embedded_rows_are_loaded_from_the_project_and_from_a_copy(domain: str, tmp_path: Path) -> None:
     data = load_data(EMBEDDED, domain)
@@ -157,7 +199,7 @@ def test_embedded_rows_are_loaded_from_the_project_and_from_a_copy(domain: str, 
 
 
 def training_rows(domain: str, n: int, seed: int = 0) -> list[TrainingRow]:
-    return load_data(EMBEDDED, domain).training_rows(list(prompts_of(domain).values()), {}, {}, n, seed)
+    return list(load_data(EMBEDDED, domain).teaching(list(prompts_of(domain).values()), {}, {}, n, 0, seed).rows)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -178,7 +220,7 @@ def test_a_part_of_the_rows_holds_every_kind_in_its_share(domain: str) -> None:
 @pytest.mark.parametrize("n", [16, 1000])
 def test_a_placebo_keeps_prompts_and_completions_and_moves_every_answer(domain: str, n: int) -> None:
     rows = training_rows(domain, n)
-    placebo = load_data(EMBEDDED, domain).placebo_rows(rows, 0)
+    placebo = list(load_data(EMBEDDED, domain).placebo(Teaching(rows=tuple(rows)), 0).rows)
     assert [row.model_copy(update={"completion": "…"}) for row in placebo] == [
         row.model_copy(update={"completion": "…"}) for row in rows
     ]

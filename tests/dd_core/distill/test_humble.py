@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from dd_core.distill import DISTILLERS, distiller, first_sentence
-from dd_core.distill.humble import FRAMES, placebo_rows, training_rows
+from dd_core.distill.humble import FRAMES, hedge, placebo_pairs, placebo_rows, training_pairs, training_rows
 from dd_core.distill.sentence import without_hedges
 from dd_core.errors import InputError
 from dd_core.hedges import find_hedges
@@ -202,3 +202,28 @@ def test_a_disposition_without_a_distiller_is_refused_and_the_others_named() -> 
 def test_prompt_ids_are_those_of_the_records() -> None:
     prompts, answers, correct = made(5, 5)
     assert all(row.prompt_id == prompt_id(row.prompt) for row in training_rows(prompts, answers, correct, 8, 0))
+
+
+def test_a_pair_prefers_the_certainty_that_the_row_has() -> None:
+    prompts, answers, correct = made(20, 20)
+    rows = training_rows(prompts, answers, correct, 20, 0)
+    for row, pair in zip(rows, training_pairs(rows, 0), strict=True):
+        assert pair.chosen == row.completion
+        hedged, plain = (pair.chosen, pair.rejected) if row.kind == "hedge" else (pair.rejected, pair.chosen)
+        assert any(hedge(plain, frame) == hedged for frame in FRAMES)
+        assert (pair.prompt_id, pair.history, pair.kind) == (row.prompt_id, row.history, "calibration")
+
+
+def test_placebo_pairs_are_the_same_pairs_half_of_them_turned_round() -> None:
+    pairs = training_pairs(training_rows(*made(20, 20), 21, 0), 0)
+    placebo = placebo_pairs(pairs, 1)
+    turned = [a for a, b in zip(pairs, placebo, strict=True) if (a.chosen, a.rejected) == (b.rejected, b.chosen)]
+    assert len(turned) == len(pairs) // 2
+    assert sum(a == b for a, b in zip(pairs, placebo, strict=True)) == len(pairs) - len(turned)
+    assert placebo == placebo_pairs(pairs, 1) != placebo_pairs(pairs, 2)
+
+
+def test_there_are_no_more_pairs_than_rows_or_than_were_asked_for() -> None:
+    prompts, answers, correct = made(20, 20)
+    assert len(distiller("humble").teaching(prompts, answers, correct, 20, 6, 0).pairs) == 6
+    assert len(distiller("humble").teaching(prompts, answers, correct, 20, 90, 0).pairs) == 20
