@@ -6,18 +6,17 @@ Another operator is one module with its settings, and one line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from dd_core.operators.lora_sft import LoraSft
-from dd_core.records import TrainingRow
+from dd_core.operators.lora_operators import LoraDpo, LoraSft
 
 if TYPE_CHECKING:
-    from dd_core.operators.lora import Fit
-    from dd_core.subjects.engine import Engine
+    from dd_core.operators.fitting import Fit
+    from dd_core.subjects.layout import Layout
 
 
 class Operator(Protocol):
@@ -39,21 +38,42 @@ class Operator(Protocol):
     @property
     def Config(self) -> type[BaseModel]: ...
 
-    def fit(
-        self,
-        engine: Engine,
-        rows: Sequence[TrainingRow],
-        config: Any,
-        seed: int,
-        work_dir: Path,
-        report: Callable[[dict[str, Any]], None],
-    ) -> Fit:
-        """Makes the edit on the engine's warm model, which is as before afterwards; `report` is told of progress.
+    def stages(self, config: Any) -> tuple[tuple[str, BaseModel], ...]:
+        """The fits that make the edit, each going on from the one before: (key of `STAGES`, its settings)."""
+        ...
 
-        Raises:
-            TrialFailed: this configuration or these rows make no edit.
-        """
+    def reaches(self, config: Any, layout: Layout) -> str:
+        """What of a model the edit touches, and what it passes over, in a sentence; said before anything is fitted."""
+        ...
+
+    def texts(self, config: Any, n_rows: int, n_pairs: int) -> int:
+        """How many texts go through the model while the edit is made."""
         ...
 
 
-OPERATORS: dict[str, Operator] = {operator.name: operator for operator in (LoraSft(),)}
+OPERATORS: dict[str, Operator] = {operator.name: operator for operator in (LoraSft(), LoraDpo())}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of fit.
+
+    Args:
+        reads: what of `Teaching` it learns from, and what therefore enters its block's key.
+        module, function: of this package, imported where it runs.
+    """
+
+    reads: Literal["rows", "pairs"]
+    module: str
+    function: str
+
+    def __call__(self, *args: Any) -> Fit:
+        """Makes the fit; called as `FitTask.run` does."""
+        made: Fit = getattr(import_module(f"{__name__}.{self.module}"), self.function)(*args)
+        return made
+
+
+STAGES: dict[str, Stage] = {
+    "lora_sft": Stage("rows", "lora", "fit_sft"),
+    "lora_dpo": Stage("pairs", "lora", "fit_dpo"),
+}

@@ -1,193 +1,259 @@
-"""Fits a LoRA adapter with TRL on the engine's warm base model, and hands the base back as it was.
+"""Fits LoRA adapters with TRL on the engine's warm base model, and hands the base back as it was.
 
 A fit on an engine that has trained and generated before gives the same bytes as one in a fresh process at the same
 thread count: the seed is set before the adapter is made, and everything that PEFT and TRL leave on the model is taken
-off again. Knows nothing of trials, studies or Ray; `report` is how a caller learns of progress.
+off again. Knows nothing of trials, studies or Ray.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import transformers
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save as save_safetensors
+from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
+from dd_core.canonical import digest
 from dd_core.errors import EditNotApplied, TrialFailed
-from dd_core.records import TrainingRow
-from dd_core.subjects import chat
+from dd_core.operators.examples import Collator, Examples, blank, examples_of
+from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Shared, Workers
+from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
+from dd_core.operators.memory import peak_mb, reset_peak
+from dd_core.operators.trainers import DpoTrainer, SftTrainer
 from dd_core.subjects.adapter import CONFIG_FILE, WEIGHTS_FILE, read_adapter
-from dd_core.subjects.edit import restored
+from dd_core.subjects.edit import lora_settings, restored, weights_sum
 from dd_core.subjects.engine import Engine
 from dd_core.subjects.quiet import quiet
 
-if TYPE_CHECKING:
-    from dd_core.operators.lora_config import LoraSftConfig
-
-IGNORED = -100
-"""Label of a token that is no part of the loss."""
+# Of a checkpoint the files that a fit goes on from; `transformers` opens them with `weights_only`.
+_STATE = (WEIGHTS_FILE, CONFIG_FILE, "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What a fit made.
-
-    Args:
-        files: the adapter in the Hugging Face format, file name → bytes; the same rows, settings and seed give the
-            same bytes.
-        metrics: loss (of the last step), losses (of every step), n_steps, n_tokens (of prompts and answers that went
-            through the model, padding excluded, over all epochs), n_rows, n_truncated (rows cut at max_length),
-            n_left_out (of those, rows whose prompt alone fills max_length), delta_norm, modules, seconds.
-    """
-
-    files: dict[str, bytes]
-    metrics: dict[str, Any]
-
-
-def train_lora(
-    engine: Engine,
-    rows: Sequence[TrainingRow],
-    config: LoraSftConfig,
-    seed: int,
-    work_dir: Path,
-    report: Callable[[dict[str, Any]], None],
+def fit_sft(
+    engine: Engine, task: FitTask, work_dir: Path, report: Report, checkpoints: Checkpoints | None, workers: Workers
 ) -> Fit:
-    """Fits an adapter to the completions of `rows`; the loss is over their tokens and the end token alone.
-
-    Sets the global random seeds of Python, numpy and torch to `seed`.
-
-    Args:
-        work_dir: scratch space of the trainer; nothing in it is needed afterwards.
-        report: is given step, n_steps, loss and tokens_per_s after every step; raising in it ends the fit.
+    """Fits an adapter to the answers of the rows, as `FitTask.run` says.
 
     Raises:
-        TrialFailed: there are no rows, all are longer than max_length, the loss is not finite, or the adapter that
-            came out changes no weight.
+        TrialFailed: there are no rows, too many are too long, the loss is not finite, or the adapter that came out
+            changes no weight.
+        IntegrityError: the base's weights changed.
     """
-    examples, n_truncated = tokenised(engine, rows, config.max_length)
-    n_left_out = len(rows) - len(examples)
-    if not rows:
-        raise TrialFailed("there are no training rows")
-    if n_truncated == len(rows):
-        raise TrialFailed(f"all {len(rows)} training rows are longer than max_length = {config.max_length} tokens")
-    started = time.perf_counter()
-    torch.set_num_threads(engine.threads)
-    with restored(engine.model), quiet():
-        transformers.set_seed(seed)
-        model = get_peft_model(engine.model, _lora_config(engine, config))
-        recorder = _Recorder(report)
-        trainer = _Trainer(
-            model=model,
-            args=_arguments(engine, config, seed, work_dir),
-            train_dataset=Dataset.from_list(examples),
-            processing_class=engine.tokenizer,
-            callbacks=[recorder],
-        )
-        trainer.remove_callback(transformers.PrinterCallback)
-        trainer.train()
-        files = _files(engine, model)
-    try:
-        adapter = read_adapter(files)
-    except EditNotApplied as error:
-        raise TrialFailed(f"the fit made no edit: {error}") from error
-    metrics = {
-        "loss": recorder.losses[-1],
-        "losses": recorder.losses,
-        "n_steps": len(recorder.losses),
-        "n_tokens": recorder.n_tokens,
-        "n_rows": len(rows),
-        "n_truncated": n_truncated,
-        "n_left_out": n_left_out,
-        "delta_norm": adapter.norm,
-        "modules": list(adapter.modules),
-        "seconds": time.perf_counter() - started,
-    }
-    return Fit(files, metrics)
+    config = task.config
+    assert isinstance(config, LoraSftConfig)
+    examples = examples_of(engine, task.teaching.rows, config)
+    settings: dict[str, Any] = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    loop = _Loop(engine, task.seed, work_dir, report, checkpoints, workers)
+    return loop.run(
+        examples,
+        config,
+        lambda: get_peft_model(engine.model, _lora_config(engine, config)),
+        lambda model, steps: SftTrainer(args=SFTConfig(**settings, **steps), **loop.parts(model, examples)),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+    )
 
 
-def tokenised(engine: Engine, rows: Sequence[TrainingRow], max_length: int) -> tuple[list[dict[str, list[int]]], int]:
-    """The rows as token ids and labels, and how many were longer than `max_length`.
+def fit_dpo(
+    engine: Engine, task: FitTask, work_dir: Path, report: Report, checkpoints: Checkpoints | None, workers: Workers
+) -> Fit:
+    """Goes on from an adapter with preferences, that adapter being the reference, as `FitTask.run` says.
 
-    Prompts pass through `chat.prompt_ids` as in generation, and the answer follows token by token as the subject would
-    have written it: TRL's own tokenisation of whole conversations adds what templates put after an answer. A row whose
-    prompt alone fills `max_length` teaches nothing and is left out; a cut answer has no end token.
+    Raises:
+        TrialFailed, IntegrityError: as `fit_sft`.
     """
-    examples, n_truncated = [], 0
-    for row in rows:
-        prompt = chat.prompt_ids(engine.subject, engine.tokenizer, row.prompt, history=row.history)
-        answer = chat.answer_ids(engine.subject, engine.tokenizer, row.completion)
-        ids = prompt + answer + chat.end_ids(engine.subject, engine.tokenizer)[:1]
-        n_truncated += len(ids) > max_length
-        if len(prompt) < max_length:
-            labels = [IGNORED] * len(prompt) + ids[len(prompt) :]
-            examples.append({"input_ids": ids[:max_length], "labels": labels[:max_length]})
-    return examples, n_truncated
+    config = task.config
+    assert isinstance(config, LoraDpoConfig) and task.start is not None
+    pairs = [pair for pair in task.teaching.pairs if config.dpo_pairs in ("all", pair.kind)]
+    if not pairs:
+        raise TrialFailed(f"there are no pairs of kind {config.dpo_pairs} among {len(task.teaching.pairs)}")
+    examples = examples_of(engine, pairs, config)
+    settings: dict[str, Any] = {"beta": config.dpo_beta, "max_length": None, "disable_dropout": False}
+    loop = _Loop(engine, task.seed, work_dir, report, checkpoints, workers)
+    return loop.run(
+        examples,
+        config,
+        lambda: _from_adapter(engine, task.start or {}),
+        lambda model, steps: DpoTrainer(args=DPOConfig(**settings, **steps), **loop.parts(model, examples)),
+        epochs=config.dpo_epochs,
+        learning_rate=config.dpo_learning_rate,
+    )
 
 
-class _Trainer(SFTTrainer):
-    def compute_loss(
-        self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Mean negative log-likelihood of the labelled tokens.
+class _Loop:
+    """What the two stages share: everything but the data, the loss and where the adapter comes from."""
 
-        The head scores the vocabulary at those tokens alone; TRL's own loss scores every position on a CPU, which was
-        57% of a step's time.
-        """
-        labels = inputs["labels"][:, 1:]
-        labelled = labels != IGNORED
+    def __init__(
+        self,
+        engine: Engine,
+        seed: int,
+        work_dir: Path,
+        report: Report,
+        checkpoints: Checkpoints | None,
+        workers: Workers,
+    ) -> None:
+        self._engine, self._seed, self._work_dir, self._workers = engine, seed, work_dir, workers
+        # What ZeRO keeps is dealt to the workers' own disks, so a fit under it begins anew.
+        self._checkpoints = None if workers.zero_stage else checkpoints
+        self._report = report if workers.rank == 0 else lambda _: None
 
-        def at_labels(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-            return (args[0][:, :-1][labelled].unsqueeze(0), *args[1:])
+    def run(
+        self,
+        examples: Examples,
+        config: LoraSftConfig,
+        make_model: Callable[[], Any],
+        make_trainer: Callable[[Any, dict[str, Any]], Any],
+        *,
+        epochs: int,
+        learning_rate: float,
+    ) -> Fit:
+        engine, started = self._engine, time.perf_counter()
+        torch.set_num_threads(engine.threads)
+        before = weights_sum(engine.model)
+        reset_peak(engine.device)
+        with restored(engine.model), quiet():
+            transformers.set_seed(self._seed)
+            model = make_model()
+            trainer = make_trainer(model, self._arguments(config, epochs, learning_rate))
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.add_callback(_Watcher(self, examples.n_tokens * epochs, config.lora_dropout > 0))
+            n_steps = epochs * -(-len(examples.items) // config.rows_per_step)
+            trainer.train(resume_from_checkpoint=self._resumed(n_steps))
+            with _gathered(model, self._workers.zero_stage):
+                files = _files(engine, model)
+        if self._workers.zero_stage == 0:  # ZeRO's model is dealt out, and ends with its worker
+            weights_sum(engine.model, expected=before)
+        try:
+            adapter = read_adapter(files)
+        except EditNotApplied as error:
+            raise TrialFailed(f"the fit made no edit: {error}") from error
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        metrics = {
+            "loss": losses[-1],
+            "losses": losses,
+            "n_steps": len(losses),
+            "n_tokens": examples.n_tokens * epochs,
+            "n_rows": examples.n_rows,
+            "n_truncated": examples.n_truncated,
+            "n_left_out": examples.n_left_out,
+            "delta_norm": adapter.norm,
+            "modules": list(adapter.modules),
+            "peak_mb": round(peak_mb(engine.device)),
+            "seconds": time.perf_counter() - started,
+        }
+        if getattr(trainer, "rewards", None):
+            metrics |= dict(zip(("accuracy", "margin"), trainer.rewards[-1], strict=True))
+        return Fit(files, metrics)
 
-        mask = inputs["attention_mask"]
-        head = self.accelerator.unwrap_model(model).get_output_embeddings()
-        with head.register_forward_pre_hook(at_labels):
-            outputs = model(input_ids=inputs["input_ids"], attention_mask=mask, use_cache=False)
-        total = torch.nn.functional.cross_entropy(outputs.logits[0].float(), labels[labelled], reduction="sum")
-        self._total_train_tokens += int(mask.sum())
-        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
-        loss = total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
-        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
-            loss = loss * self.accelerator.num_processes  # counted over all processes, then averaged
-        return (loss, outputs) if return_outputs else loss
+    def parts(self, model: Any, examples: Examples) -> dict[str, Any]:
+        """What both trainers are made of beside their arguments."""
+        pad = self._engine.tokenizer.pad_token_id
+        return {
+            "model": model,
+            "train_dataset": Dataset.from_list([*examples.items, blank(examples.n_texts, pad)]),
+            "data_collator": Collator(pad),
+            "processing_class": self._engine.tokenizer,
+        }
 
-    def _send_telemetry(self) -> None:
-        """TRL would tell the Hub of every fit; this platform tells nobody."""
+    def _arguments(self, config: LoraSftConfig, epochs: int, learning_rate: float) -> dict[str, Any]:
+        try:
+            share = Shared.of(config.batch_size, config.gradient_accumulation, self._workers.world)
+        except ValueError as error:
+            raise TrialFailed(str(error)) from None
+        half = self._engine.model.dtype == torch.bfloat16
+        every = self._checkpoints.every if self._checkpoints else 0
+        return {
+            "output_dir": str(self._work_dir),
+            "per_device_train_batch_size": share.per_device,
+            "gradient_accumulation_steps": share.accumulation,
+            "num_train_epochs": epochs,
+            "learning_rate": learning_rate,
+            "lr_scheduler_type": config.lr_scheduler,
+            "warmup_steps": config.warmup_ratio,
+            "seed": self._seed,
+            "data_seed": self._seed,
+            # On by default in TRL, for large models on GPUs: on a CPU bfloat16 is four times slower.
+            "bf16": half,
+            "gradient_checkpointing": False,
+            "use_cpu": self._engine.device == "cpu",
+            "remove_unused_columns": False,
+            "average_tokens_across_devices": True,
+            "ddp_find_unused_parameters": False,
+            "logging_strategy": "steps",
+            "logging_steps": 1,
+            "logging_nan_inf_filter": False,
+            "report_to": "none",
+            "disable_tqdm": True,
+            "save_strategy": "steps" if every else "no",
+            "save_steps": max(every, 1),
+            "save_total_limit": 1,
+            "dataloader_pin_memory": False,
+            "deepspeed": _deepspeed(self._workers.zero_stage) if self._workers.zero_stage else None,
+        }
 
+    def _resumed(self, n_steps: int) -> str | None:
+        """The folder of the last checkpoint, written where the trainer looks for it."""
+        found = self._checkpoints.latest(n_steps) if self._checkpoints else None
+        if found is None:
+            return None
+        step, files = found
+        folder = self._work_dir / f"checkpoint-{step}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        return str(folder)
 
-class _Recorder(transformers.TrainerCallback):
-    """Keeps every step's loss, passes it on, and ends the fit when it is not finite."""
-
-    def __init__(self, report: Callable[[dict[str, Any]], None]) -> None:
-        self._report = report
-        self._started = time.perf_counter()
-        self.losses: list[float] = []
-        self.n_tokens = 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._started = time.perf_counter()
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or "loss" not in logs:
-            return
-        loss = float(logs["loss"])
+    def told(self, state: Any, loss: float, tokens_per_s: float) -> None:
+        """Passes a step on, and ends the fit when its loss is not finite."""
         if not math.isfinite(loss):
             raise TrialFailed(f"the loss is {loss} at step {state.global_step} of {state.max_steps}")
-        self.losses.append(loss)
-        self.n_tokens = int(logs.get("num_tokens", self.n_tokens))
-        elapsed = time.perf_counter() - self._started
-        progress = {"step": state.global_step, "n_steps": state.max_steps, "loss": loss}
-        self._report({**progress, "tokens_per_s": self.n_tokens / elapsed if elapsed else 0.0})
+        told = {"step": state.global_step, "n_steps": state.max_steps, "loss": loss, "tokens_per_s": tokens_per_s}
+        self._report(told)
+
+    def saved(self, state: Any) -> None:
+        """Hands the trainer's own checkpoint on, unless the fit is over with it."""
+        if self._checkpoints is None or self._workers.rank or state.global_step >= state.max_steps:
+            return
+        folder = self._work_dir / f"checkpoint-{state.global_step}"
+        self._checkpoints.keep(state.global_step, {name: (folder / name).read_bytes() for name in _STATE})
+
+    def reseed(self, step: int) -> None:
+        """Draws of a step depend on (seed, step, worker) alone, so that no random state has to be kept."""
+        torch.manual_seed(int(digest([self._seed, step, self._workers.rank])[:15], 16))
+
+
+class _Watcher(transformers.TrainerCallback):
+    """The loop's ears in the trainer."""
+
+    def __init__(self, loop: _Loop, n_tokens: int, reseed: bool) -> None:
+        self._loop, self._n_tokens, self._reseed = loop, n_tokens, reseed
+        self._started, self._first = time.perf_counter(), 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._started, self._first = time.perf_counter(), state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._reseed:
+            self._loop.reseed(state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            done = self._n_tokens * (state.global_step - self._first) / state.max_steps
+            elapsed = time.perf_counter() - self._started
+            self._loop.told(state, float(logs["loss"]), done / elapsed if elapsed else 0.0)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._loop.saved(state)
 
 
 def _lora_config(engine: Engine, config: LoraSftConfig) -> LoraConfig:
@@ -200,31 +266,34 @@ def _lora_config(engine: Engine, config: LoraSftConfig) -> LoraConfig:
     )
 
 
-def _arguments(engine: Engine, config: LoraSftConfig, seed: int, work_dir: Path) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(work_dir),
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        num_train_epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.lr_scheduler,
-        warmup_steps=config.warmup_ratio,
-        seed=seed,
-        data_seed=seed,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        # On by default in TRL, for large models on GPUs: on a CPU bfloat16 is four times slower.
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=engine.device == "cpu",
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        save_strategy="no",
-        dataloader_pin_memory=False,
-    )
+def _from_adapter(engine: Engine, files: Mapping[str, bytes]) -> Any:
+    """The model with a stored adapter in place, to be trained further."""
+    adapter = read_adapter(files)
+    dropout = adapter.config.get("lora_dropout", 0.0)
+    model = get_peft_model(engine.model, LoraConfig(**lora_settings(adapter.config), lora_dropout=dropout))
+    set_peft_model_state_dict(model, adapter.weights)
+    return model
+
+
+def _deepspeed(stage: int) -> dict[str, Any]:
+    """ZeRO at its stage, everything else as the trainer's own arguments say."""
+    return {
+        "zero_optimization": {"stage": stage, "overlap_comm": True, "contiguous_gradients": True},
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": "auto"},
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+    }
+
+
+def _gathered(model: Any, zero_stage: int) -> contextlib.AbstractContextManager[Any]:
+    """Inside, the adapter's weights are whole in every process, also where ZeRO has dealt them out."""
+    if zero_stage < 3:
+        return contextlib.nullcontext()
+    import deepspeed
+
+    return deepspeed.zero.GatheredParameters([p for name, p in model.named_parameters() if "lora_" in name])
 
 
 def _files(engine: Engine, model: Any) -> dict[str, bytes]:
@@ -234,7 +303,7 @@ def _files(engine: Engine, model: Any) -> dict[str, bytes]:
     settings |= {"base_model_name_or_path": engine.subject.name, "inference_mode": True}
     # Embeddings are never trained here; to make sure of that, PEFT would ask the Hub for the base model's config.
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    weights = {name: state[name].detach().cpu().contiguous() for name in sorted(state)}
+    weights = {name: state[name].detach().float().cpu().contiguous() for name in sorted(state)}
     return {
         CONFIG_FILE: (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(),
         WEIGHTS_FILE: save_safetensors(weights, metadata={"format": "pt"}),

@@ -1,41 +1,56 @@
-"""`lora_sft`: a LoRA adapter, fitted to answers by supervised fine-tuning: the registry's entry; `lora` fits.
+"""LoRA by supervised fine-tuning, and by preferences after it: two operators, made of one or two stages.
 
-Knows no torch, so that a study can be checked without one.
+Imports no torch: the fits live in `lora`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dd_core.operators.lora_config import LoraSftConfig
+from pydantic import BaseModel
+
+from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
 
 if TYPE_CHECKING:
-    from dd_core.operators.lora import Fit
-    from dd_core.records import TrainingRow
-    from dd_core.subjects.engine import Engine
+    from dd_core.subjects.layout import Layout
 
 
 class LoraSft:
-    """The operator's entry in the registry; at strength 0 the adapter's contribution is multiplied away."""
+    """Answers are imitated. At strength 0 the adapter's contribution is multiplied away."""
 
     name = "lora_sft"
-    Config = LoraSftConfig
+    Config: type[LoraSftConfig] = LoraSftConfig
     fitted = True
     identity_strength = 0.0
     default_strength = 1.0
 
-    def fit(
-        self,
-        engine: Engine,
-        rows: Sequence[TrainingRow],
-        config: LoraSftConfig,
-        seed: int,
-        work_dir: Path,
-        report: Callable[[dict[str, Any]], None],
-    ) -> Fit:
-        """As `dd_core.operators.lora.train_lora`."""
-        from dd_core.operators.lora import train_lora
+    def stages(self, config: LoraSftConfig) -> tuple[tuple[str, BaseModel], ...]:
+        """One fit."""
+        return (("lora_sft", config),)
 
-        return train_lora(engine, rows, config, seed, work_dir, report)
+    def reaches(self, config: LoraSftConfig, layout: Layout) -> str:
+        """The modules that get an update, and the layers that have none of them."""
+        return layout.coverage(config.target_modules)
+
+    def texts(self, config: LoraSftConfig, n_rows: int, n_pairs: int) -> int:
+        """Every row once an epoch."""
+        return config.epochs * n_rows
+
+
+class LoraDpo(LoraSft):
+    """Answers are imitated, and then one of two is preferred; the SFT adapter is where preferences start from."""
+
+    name = "lora_dpo"
+    Config = LoraDpoConfig
+
+    def stages(self, config: LoraSftConfig) -> tuple[tuple[str, BaseModel], ...]:
+        """SFT, shared by all configurations that agree in its settings, and DPO after it unless `method` is sft."""
+        assert isinstance(config, LoraDpoConfig)
+        sft: tuple[tuple[str, BaseModel], ...] = (("lora_sft", config.sft),)
+        return (*sft, ("lora_dpo", config)) if config.method == "dpo" else sft
+
+    def texts(self, config: LoraSftConfig, n_rows: int, n_pairs: int) -> int:
+        """As for SFT, and both answers of every pair once an epoch."""
+        assert isinstance(config, LoraDpoConfig)
+        pairs = config.dpo_epochs * 2 * n_pairs if config.method == "dpo" else 0
+        return super().texts(config, n_rows, n_pairs) + pairs

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dd_core.operators.lora import Fit, train_lora
+from dd_core.operators.fitting import Fit, FitTask
 from dd_core.operators.lora_config import LoraSftConfig
-from dd_core.records import TrainingRow, prompt_id
+from dd_core.records import Teaching, TrainingRow, prompt_id
 from dd_core.subjects.engine import Engine
 
 
@@ -33,6 +33,7 @@ def fit(engine: Engine, rows: list[TrainingRow], tmp_path: Path) -> Callable[...
     """fit(seed=0, rows=…, report=…, **settings): one fit on the warm engine."""
 
     def run(seed: int = 0, rows: list[TrainingRow] = rows, report: Callable = lambda _: None, **settings) -> Fit:
-        return train_lora(engine, rows, LoraSftConfig(**{"learning_rate": 1e-2, **settings}), seed, tmp_path, report)
+        config = LoraSftConfig(**{"learning_rate": 1e-2, **settings})
+        return FitTask("lora_sft", config, seed, Teaching(rows=tuple(rows))).run(engine, tmp_path, report)
 
     return run

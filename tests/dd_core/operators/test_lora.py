@@ -16,9 +16,10 @@ from safetensors.torch import load, save
 
 from dd_core.canonical import sha256
 from dd_core.errors import EditNotApplied, TrialFailed
-from dd_core.operators.lora import IGNORED, tokenised, train_lora
+from dd_core.operators.examples import IGNORED, examples_of
+from dd_core.operators.fitting import FitTask
 from dd_core.operators.lora_config import LoraSftConfig
-from dd_core.records import TrainingRow
+from dd_core.records import Teaching, TrainingRow
 from dd_core.subjects import chat
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.registry import Decoding
@@ -30,14 +31,14 @@ FRESH_PROCESS = """
 import json, sys, tempfile
 from pathlib import Path
 from dd_core.canonical import sha256
-from dd_core.operators.lora import train_lora
+from dd_core.operators.fitting import FitTask
 from dd_core.operators.lora_config import LoraSftConfig
-from dd_core.records import TrainingRow
+from dd_core.records import Teaching, TrainingRow
 from dd_core.subjects.engine import Engine
 subject, threads, rows, config, seed = json.loads(sys.stdin.read())
-rows = [TrainingRow(**row) for row in rows]
+task = FitTask("lora_sft", LoraSftConfig(**config), seed, Teaching(rows=rows))
 with tempfile.TemporaryDirectory() as folder:
-    fit = train_lora(Engine(subject, threads), rows, LoraSftConfig(**config), seed, Path(folder), lambda _: None)
+    fit = task.run(Engine(subject, threads), Path(folder), lambda _: None)
 print(json.dumps({name: sha256(data) for name, data in fit.files.items()}))
 """
 
@@ -97,9 +98,10 @@ def test_training_teaches_the_answer_and_where_it_ends(engine, rows, fit):
 
 
 def test_the_loss_is_over_the_answer_and_its_end_and_the_prompt_is_that_of_generation(engine, rows):
-    (example,), cut = tokenised(engine, rows[:1], 512)
+    examples = examples_of(engine, rows[:1], LoraSftConfig())
+    (example,) = ({name: column[0] for name, column in item.items()} for item in examples.items)
     prompt = chat.prompt_ids(engine.subject, engine.tokenizer, rows[0].prompt)
-    assert cut == 0
+    assert examples.n_truncated == 0
     assert example["input_ids"][: len(prompt)] == prompt
     learnt = [label for label in example["labels"] if label != IGNORED]
     assert example["labels"][: len(prompt)] == [IGNORED] * len(prompt)
@@ -107,9 +109,9 @@ def test_the_loss_is_over_the_answer_and_its_end_and_the_prompt_is_that_of_gener
 
 
 def test_the_reported_loss_is_that_of_the_base_model_at_the_first_step(engine, rows, fit):
-    examples, _ = tokenised(engine, rows, 512)
     total, n = 0.0, 0
-    for example in examples:
+    for item in examples_of(engine, rows, LoraSftConfig()).items:
+        example = {name: column[0] for name, column in item.items()}
         with torch.inference_mode():
             logits = engine.model(input_ids=torch.tensor([example["input_ids"]])).logits[0, :-1]
         labels = torch.tensor(example["labels"][1:])
@@ -120,9 +122,9 @@ def test_the_reported_loss_is_that_of_the_base_model_at_the_first_step(engine, r
 
 def test_the_metrics_say_what_was_done(engine, rows, fit):
     metrics = fit(batch_size=4, epochs=2, gradient_accumulation=3).metrics
-    examples, _ = tokenised(engine, rows, 512)
+    examples = examples_of(engine, rows, LoraSftConfig())
     assert metrics["n_steps"] == len(metrics["losses"]) == 2
-    assert metrics["n_tokens"] == 2 * sum(len(example["input_ids"]) for example in examples)
+    assert metrics["n_tokens"] == 2 * examples.n_tokens
     assert (metrics["n_rows"], metrics["n_truncated"], metrics["n_left_out"]) == (12, 0, 0)
     assert metrics["loss"] == metrics["losses"][-1]
     assert metrics["seconds"] > 0
@@ -179,14 +181,14 @@ def test_no_rows_are_a_failed_trial(fit):
 
 
 def test_rows_that_are_all_too_long_are_a_failed_trial(fit):
-    with pytest.raises(TrialFailed, match="all 12 training rows are longer than max_length = 20"):
+    with pytest.raises(TrialFailed, match="12 of 12 training rows are longer than max_length = 20"):
         fit(max_length=20)
 
 
 def test_rows_that_are_cut_are_counted(engine, rows, fit):
     long = rows[0].model_copy(update={"completion": "I'm not sure. " * 60})
     endless = rows[0].model_copy(update={"prompt": "What is it? " * 60})
-    metrics = fit(rows=[*rows, long, endless], max_length=128).metrics
+    metrics = fit(rows=[*rows, long, endless], max_length=128, max_truncated=0.2).metrics
     assert (metrics["n_rows"], metrics["n_truncated"], metrics["n_left_out"]) == (14, 2, 1)
 
 
@@ -194,7 +196,7 @@ def test_a_loss_that_is_no_number_is_a_failed_trial_and_leaves_no_trace(rows, tm
     broken = Engine("tiny-llama", threads=1)
     broken.model.get_input_embeddings().weight.data.mul_(float("inf"))
     with pytest.raises(TrialFailed, match="the loss is nan at step 1 of 2"):
-        train_lora(broken, rows, LoraSftConfig(), 0, tmp_path, lambda _: None)
+        FitTask("lora_sft", LoraSftConfig(), 0, Teaching(rows=tuple(rows))).run(broken, tmp_path, lambda _: None)
     assert not any("lora" in name for name, _ in broken.model.named_modules())
 
 
@@ -217,7 +219,7 @@ def test_the_embedded_subject_is_fitted_warm_as_in_a_fresh_process(rows, tmp_pat
     engine = Engine("smollm2-135m", threads=2)
     answers = engine.generate(ASKED, SHORT)
     settings = LoraSftConfig(learning_rate=1e-3, batch_size=6)
-    train_lora(engine, rows[:6], settings, 3, tmp_path, lambda _: None)
-    warm = train_lora(engine, rows, settings, 1, tmp_path, lambda _: None)
+    FitTask("lora_sft", settings, 3, Teaching(rows=tuple(rows[:6]))).run(engine, tmp_path, lambda _: None)
+    warm = FitTask("lora_sft", settings, 1, Teaching(rows=tuple(rows))).run(engine, tmp_path, lambda _: None)
     assert engine.generate(ASKED, SHORT) == answers
     assert in_a_fresh_process("smollm2-135m", 2, rows, 1, learning_rate=1e-3, batch_size=6) == digests(warm.files)

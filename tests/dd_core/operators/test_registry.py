@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from dd_core.operators import OPERATORS
-from dd_core.operators.lora_config import LoraSftConfig
+from dd_core.operators.lora_config import DPO_PRESETS, LoraDpoConfig, LoraSftConfig
 
 
 def test_every_operator_has_settings_and_a_strength_that_changes_nothing():
@@ -17,6 +17,29 @@ def test_every_operator_has_settings_and_a_strength_that_changes_nothing():
 def test_alpha_is_twice_the_rank_unless_it_is_given():
     assert LoraSftConfig(lora_rank=16).alpha == 32
     assert LoraSftConfig(lora_rank=16, lora_alpha=8).alpha == 8
+
+
+def test_the_papers_recipe_has_a_name():
+    recipe = LoraSftConfig(preset="paper")
+    assert (recipe.lora_rank, recipe.alpha, recipe.lora_dropout, recipe.target_modules) == (64, 128, 0.0, "attention")
+    assert (recipe.epochs, recipe.learning_rate, recipe.lr_scheduler, recipe.warmup_ratio) == (3, 2e-4, "cosine", 0.1)
+    assert (recipe.rows_per_step, recipe.max_length, recipe.loss_on) == (32, 2048, "answer")
+    after = LoraDpoConfig(preset="paper")
+    assert (after.dpo_beta, after.dpo_learning_rate, after.dpo_epochs) == (0.1, 5e-6, 2)
+    assert after.sft == recipe
+    assert LoraSftConfig(preset="paper-all-modules").lora_rank == 32
+    assert LoraSftConfig(preset="paper-think-masked").mask_thinking
+
+
+def test_what_is_given_beside_a_preset_wins_and_the_name_is_not_kept():
+    given = LoraDpoConfig(preset="paper-calibration", epochs=1)
+    assert given == LoraDpoConfig(**{**DPO_PRESETS["paper-calibration"], "epochs": 1})
+    assert "preset" not in given.model_dump()
+
+
+def test_an_unknown_preset_names_the_nearest_one():
+    with pytest.raises(ValidationError, match="did you mean 'paper-all-modules'"):
+        LoraSftConfig(preset="paper-all-module")
 
 
 @pytest.mark.parametrize(
