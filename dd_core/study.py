@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dd_core.canonical import digest
+from dd_core.chat_models import Endpoint
 from dd_core.claim import AxisRange, Claim, Gates
 from dd_core.dispositions import DISPOSITIONS
 from dd_core.distill.data import load_data
@@ -20,75 +21,13 @@ from dd_core.errors import InputError, unknown
 from dd_core.judging import AnyJudge, JudgeSpec, with_twins
 from dd_core.operators import OPERATORS
 from dd_core.prompts import DOMAINS, choose
+from dd_core.search_space import SearchSpace
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
 from dd_core.yaml_files import error_lines, kind_of, read_yaml
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Choice(_Model):
-    """A dimension of the search space with listed values; in YAML simply the list."""
-
-    values: tuple[int | float | str | bool, ...] = Field(min_length=1)
-
-    @property
-    def extremes(self) -> tuple[Any, ...]:
-        """Every value that has to be possible for the operator."""
-        return self.values
-
-
-class Range(_Model):
-    """A dimension between `low` and `high`, both included; whole numbers when both bounds are."""
-
-    low: int | float
-    high: int | float
-    log: bool = False
-    step: int | float | None = Field(None, gt=0)
-
-    @model_validator(mode="after")
-    def _possible(self) -> Range:
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError("a logarithmic range needs low above 0 and no step")
-        return self
-
-    @property
-    def extremes(self) -> tuple[Any, ...]:
-        """Every value that has to be possible for the operator: both ends."""
-        return self.low, self.high
-
-    @property
-    def whole(self) -> bool:
-        """Whether only whole numbers are proposed."""
-        return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
-
-
-def _dimension(value: Any) -> Any:
-    if isinstance(value, Choice | Range):
-        return value
-    if isinstance(value, list):
-        return Choice(values=tuple(value))
-    if isinstance(value, dict) and "values" in value:
-        return Choice.model_validate(value)
-    if isinstance(value, dict):
-        return Range.model_validate(value)
-    raise ValueError("expected a list of values, or a mapping with low and high")
-
-
-Dimension = Annotated[Choice | Range, BeforeValidator(_dimension)]
-
-
-class SearchSpace(_Model):
-    """What is searched and how long: `generations` × `trials_per_generation` configurations."""
-
-    space: dict[str, Dimension] = Field(min_length=1)
-    generations: int = Field(2, ge=1, le=1000)
-    trials_per_generation: int = Field(4, ge=1, le=1000)
-    sampler: Literal["tpe", "random"] = "tpe"
-    seed: int = Field(0, ge=0)
 
 
 class OperatorChoice(BaseModel):
@@ -114,8 +53,14 @@ class ClaimChoice(_Model):
     axes: dict[str, AxisRange] = {}
 
 
+def _unset(value: Any) -> bool:
+    """Whether a field says nothing: then it stays out of the dump, so that a study without it keeps its id."""
+    return value is None
+
+
 class PromptCounts(_Model):
-    """How many prompts of each split, and how many training rows are made of the first at most.
+    """How many prompts of each split, and how many training rows are made of the first at most, and pairs for
+    preferences: as many as rows if left out.
 
     `teacher` says whose answers are taught: `base` hedges the subject's own answers where they are wrong and asserts
     them where they are right; `gold` hedges the gold claims of prompts that are not certain and asserts the others,
@@ -127,8 +72,14 @@ class PromptCounts(_Model):
     eval: int = Field(ge=4)
     fresh: int = Field(ge=4)
     training_rows: int = Field(ge=2)
+    training_pairs: int | None = Field(None, ge=1, exclude_if=_unset)
     teacher: str = Field("base", min_length=1)
     seed: int = Field(0, ge=0)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs for preferences, at most."""
+        return self.training_rows if self.training_pairs is None else self.training_pairs
 
     @property
     def data(self) -> str | None:
@@ -143,6 +94,7 @@ class Budget(_Model):
     temperature: float | None = Field(None, ge=0, le=5)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0)
+    presence_penalty: float | None = Field(None, ge=-2, le=2, exclude_if=_unset)
 
 
 class Confirmation(_Model):
@@ -159,19 +111,53 @@ class Confirmation(_Model):
 
 class Resources(_Model):
     """Where and how fast, never what: nothing here changes the question. `threads` and the device enter the
-    engine's fingerprint."""
+    engine's fingerprint, and the price of an hour enters the plan where a limit in USD ends the search.
+
+    Args:
+        threads: of torch, in every process that holds a model.
+        gpus_per_trial: of the process that holds a trial's model; parts of one share a device.
+        workers: processes that share each fit, data parallel; 0 fits in the trial's own process, on its warm model.
+        gpus_per_worker: of each of them.
+        zero_stage: of DeepSpeed's ZeRO on the workers: 2 or 3; 0 is plain data parallelism.
+        checkpoint_steps: steps of a fit that a killed process loses at most; 0 keeps no checkpoints.
+        max_failures: how often a trial, or a fit on workers, is made again after a fault of the machine.
+        usd_per_hour: what an hour of machine time costs.
+        loggers: who is told of every finished trial, beside the store.
+    """
 
     threads: int = Field(2, ge=1, le=256)
     concurrent_trials: int = Field(1, ge=1, le=1024)
     gpus_per_trial: float = Field(0, ge=0, le=64)
+    workers: int = Field(0, ge=0, le=1024)
+    gpus_per_worker: float = Field(0, ge=0, le=64)
+    zero_stage: Literal[0, 2, 3] = 0
+    checkpoint_steps: int = Field(25, ge=0)
     judge_replicas: int = Field(1, ge=1, le=256)
     judge_cpus: float = Field(0, ge=0, le=64)
     max_failures: int = Field(2, ge=0, le=20)
+    usd_per_hour: float = Field(0, ge=0)
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
 
     @property
     def device(self) -> str:
         """Where subjects run: "cuda" when trials are given a GPU or a part of one, else "cpu"."""
         return "cuda" if self.gpus_per_trial > 0 else "cpu"
+
+    @property
+    def cpus(self) -> int:
+        """CPUs that all concurrent trials take together."""
+        return self.concurrent_trials * self.threads * (1 + self.workers)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that all concurrent trials take together."""
+        return self.concurrent_trials * (self.gpus_per_trial + self.workers * self.gpus_per_worker)
+
+    @model_validator(mode="after")
+    def _shared(self) -> Resources:
+        if self.zero_stage and not self.workers:
+            raise ValueError("zero_stage: ZeRO deals a fit to workers; give `workers` too")
+        return self
 
 
 class Study(_Model):
@@ -234,13 +220,35 @@ class Study(_Model):
         both = sorted(set(self.search.space) & set(self.operator.fixed))
         if both:
             raise ValueError(f"operator and search.space both set {', '.join(both)}: keep one")
+        if (halving := self.search.halving) is not None:
+            if halving.setting not in (settings := OPERATORS[self.operator.name].Config.model_fields):
+                raise ValueError(f"search.halving.setting: {unknown('setting', halving.setting, settings)}")
+            for owner, names in (("operator", self.operator.fixed), ("search.space", self.search.space)):
+                if halving.setting in names:
+                    raise ValueError(f"search.halving.setting: {owner} sets {halving.setting} too: keep one")
+        if self.search.objectives == "pareto" and not self.claim.anchor:
+            raise ValueError("search.objectives: pareto needs a claim with an anchor, the second objective")
+        if (
+            self.search.stop is not None
+            and self.search.stop.usd is not None
+            and not (self.resources.usd_per_hour or self._token_prices)
+        ):
+            raise ValueError("search.stop.usd: nothing here has a price: give resources.usd_per_hour")
         self.claim_of()
         return self
 
     @property
     def searched(self) -> int:
-        """Configurations that the search tries before one is chosen."""
-        return self.search.generations * self.search.trials_per_generation
+        """Configurations that the search tries at most before one is chosen, each budget of one counted."""
+        return self.search.generations * sum(self.search.rungs)
+
+    @property
+    def _token_prices(self) -> dict[str, tuple[float, float]]:
+        """Judge → its USD for a million tokens read and for a million written, where it has a price."""
+        priced = {
+            judge.label: judge.model.usd_per_million for judge in self.judges if isinstance(judge.model, Endpoint)
+        }
+        return {label: prices for label, prices in priced.items() if any(prices)}
 
     def config(self, proposed: dict[str, Any]) -> BaseModel:
         """The operator's settings for one proposal.
@@ -249,6 +257,11 @@ class Study(_Model):
             pydantic.ValidationError: the operator does not know a setting, or it is impossible.
         """
         return OPERATORS[self.operator.name].Config(**self.operator.fixed, **proposed)
+
+    def extreme_configs(self) -> list[BaseModel]:
+        """The operator's settings with one dimension after the other at each of its extremes."""
+        space = self.search.space
+        return [self.config(self.search.example(name, v)) for name in space for v in space[name].extremes]
 
     def decoding_of(self, subject: str, *, doubled: bool = False) -> Decoding:
         """How `subject` decodes here: its own defaults, this study's overrides, and the token budget or its double."""
@@ -285,7 +298,7 @@ class Study(_Model):
             "prompts": {"eval": self.prompts.eval, "fresh": self.prompts.fresh},
             "train_seeds": list(self.confirm.seeds),
             "exclusions": "none: every planned row is made, and what is lost is counted",
-            "stop": f"after {self.searched} configurations and one confirmation; no interim look at fresh",
+            "stop": f"after {self._until} and one confirmation; no interim look at fresh",
             "primary": f"treated - baseline on {self.claim.axis}, split fresh, variant main",
             "fresh_looks": 1,
             "prompt_set": digest(
@@ -301,6 +314,23 @@ class Study(_Model):
             ),
             **({"data": load_data(self.prompts.data, self.domain).hash} if self.prompts.data else {}),
         }
+
+    @property
+    def _until(self) -> str:
+        """When the search ends. Prices are part of it where they decide: other ones make another question."""
+        search, words = self.search, f"{self.searched} configurations"
+        if search.halving is not None:
+            words += f" ({', '.join(map(str, search.rungs))} a generation, by {search.halving.setting})"
+        if search.stop is not None:
+            words += f", or the generation in which {search.stop} are reached,"
+            if search.stop.usd is not None:
+                prices = [f"{self.resources.usd_per_hour:g} USD an hour"]
+                prices += [
+                    f"{label} at {read:g} and {written:g} USD a million tokens"
+                    for label, (read, written) in self._token_prices.items()
+                ]
+                words += f" at {', '.join(prices)},"
+        return words
 
 
 def _known(name: str, registry: Collection[str], noun: str) -> str:
@@ -325,14 +355,21 @@ def parse_study(data: Any, source: str = "study") -> Study:
     except ValidationError as error:
         raise InputError(error_lines(error, source)) from None
     lines = []
-    first = {name: dimension.extremes[0] for name, dimension in study.search.space.items()}
-    for name, dimension in study.search.space.items():
+    search = study.search
+    for name, dimension in search.space.items():
         for value in dimension.extremes:
             try:
-                study.config({**first, name: value})
+                study.config(search.example(name, value))
             except ValidationError as error:
                 lines += error_lines(error, source, prefix="search.space", only={name})
-                lines += error_lines(error, source, prefix="operator", but=set(first))
+                lines += error_lines(error, source, prefix="operator", but=set(search.space))
+    if (halving := search.halving) is not None:
+        for budget in halving.budgets:
+            try:
+                study.config({**search.example(), halving.setting: budget})
+            except ValidationError as error:
+                found = error_lines(error, source, prefix="search.halving.budgets", only={halving.setting})
+                lines += [line.replace(f"budgets.{halving.setting}", "budgets") for line in found]
     if lines:
         raise InputError(dict.fromkeys(lines))
     return study

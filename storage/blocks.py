@@ -26,7 +26,7 @@ from storage.sealed import seal, unseal
 log = logging.getLogger(__name__)
 
 BLOCK_FORMAT = "ddsweep-block/1"
-BLOCK_VERSIONS = {"train": 1, "generate": 1, "judge": 2, "chat": 1}
+BLOCK_VERSIONS = {"train": 2, "generate": 1, "judge": 2, "chat": 1, "checkpoint": 1}
 """Kind → version. Raise a version when the same inputs would give other bytes: old blocks are then found no more."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+\.[A-Za-z0-9]{1,16}")
@@ -194,6 +194,12 @@ class Blocks:
             block = Block(spec.kind, spec.key, created, canonical(made.meta), entries)
             if self.store.create(spec.description, _description(spec, block)):
                 return self._count("made" if stored is None else "repaired", block)
+
+    def remove(self, spec: BlockSpec) -> None:
+        """Takes a block that nobody needs any more out of the store; that it is absent is fine."""
+        self.store.delete(spec.description)
+        for name in list(self.store.list(f"{spec.folder}/")):
+            self.store.delete(name)
 
     def _put(self, spec: BlockSpec, made: Made, entries: dict[str, FileEntry]) -> set[str]:
         """Stores the files under their digests; names of the objects that are there by this call.

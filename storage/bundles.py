@@ -46,13 +46,9 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     """
     from dd_core.falsify.bundle import bundle_from_tables
     from dd_core.falsify.reading import parse_claim
-    from storage.commits import StudyFiles
 
-    if isinstance(source, str):
-        store, study_id = _open(source, study_id)
-    else:
-        store = source
-    study = StudyFiles(store, study_id or _only_study(store))
+    study = find_study(source, study_id)
+    store = study.store
     manifest = study.manifest()
     claim = manifest.get("claim")
     if not isinstance(claim, dict):
@@ -72,6 +68,22 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     return study, bundle
 
 
+def find_study(source: str | Store, study_id: str | None = None) -> StudyFiles:
+    """The files of one study, whatever there is of it so far.
+
+    Args:
+        source, study_id: as for `open_study`.
+
+    Raises:
+        StoreError: the store cannot be read.
+        InputError: several studies are there and none is named, or there is none.
+    """
+    from storage.commits import StudyFiles
+
+    store, named = _open(source) if isinstance(source, str) else (source, None)
+    return StudyFiles(store, study_id or named or _only_study(store))
+
+
 def united(left: Any, right: Any) -> Any:
     """Two descriptions as one: mappings key by key, lists without repetition; of two plain values `right`.
 
@@ -85,15 +97,15 @@ def united(left: Any, right: Any) -> Any:
     return right
 
 
-def _open(uri: str, study_id: str | None) -> tuple[Store, str | None]:
+def _open(uri: str) -> tuple[Store, str | None]:
     """The store at `uri`, or the one whose study `uri` names; a store may itself lie in a folder called studies."""
     try:
-        return open_store(uri, create=False), study_id
+        return open_store(uri, create=False), None
     except NoStore:
         named = _STUDY.fullmatch(uri)
         if named is None:
             raise
-    return open_store(named[1], create=False), study_id or named[2]
+    return open_store(named[1], create=False), named[2]
 
 
 def _only_study(store: Store) -> str:

@@ -13,9 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import DDSweepError, InputError
+from sweeps.adapter_verbs import adapter_app
 from sweeps.judge_verbs import judge_app
+from sweeps.plan_verb import plan
 from sweeps.profile_verb import profile
-from sweeps.shell import folder_writer, interruptible
+from sweeps.shell import StudyFile, folder_writer, interruptible
 from sweeps.tools import TOOLS, tools
 
 DEFAULT_STORE = "ddsweep-store"
@@ -31,9 +33,9 @@ app = typer.Typer(
 )
 app.add_typer(tools)
 app.add_typer(judge_app, name="judge", rich_help_panel=TOOLS)
+app.add_typer(adapter_app, name="adapter", rich_help_panel=TOOLS)
 app.command(rich_help_panel=TOOLS, epilog="Example: ddsweep profile smollm2-135m --domain chef -n 40")(profile)
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StoreOption = Annotated[
     str, typer.Option("--store", metavar="URI", help="A folder, file:///path or s3://bucket/prefix.")
 ]
@@ -123,52 +125,7 @@ def submit(
     raise typer.Exit(status)
 
 
-@app.command(epilog="Example: ddsweep plan sweeps/studies/demo.yaml")
-def plan(study: StudyFile) -> None:
-    """Show what would run, how long it would take, and the pre-registration hash."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from dd_core.claim import preregistration_hash
-    from dd_core.study import load_study
-    from dd_core.subjects.registry import get_subject, missing
-    from sweeps.plan import check, judging_costs, make_manifest, outline, seconds, study_id, subjects_at_hand
-
-    loaded = load_study(study)
-    check(loaded)
-    manifest = make_manifest(loaded)
-    console = Console(highlight=False)
-    console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}")
-    console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
-                  f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
-    table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)
-    counts = loaded.prompts.model_dump()
-    total = 0.0
-    for name, trials in outline(loaded):
-        answers = sum(counts[cell.split] for trial in trials for cell in trial.cells)
-        cost = sum(seconds(loaded, trial) for trial in trials)
-        total += cost
-        table.add_row(name, str(len(trials)), str(answers), f"{cost / 60:.1f}")
-    console.print(table)
-    parallel = loaded.resources.concurrent_trials
-    console.print(f"about {total / 60 / parallel:.0f} min, {parallel} trial(s) at a time, by rates of two CPU threads")
-    for judge in judging_costs(loaded):
-        console.print(
-            f"{escape(judge.label)}: at most {judge.calls:,} calls, {judge.calls_for_validity:,} for its validity; "
-            f"{judge.prompt_tokens:,} tokens in, {judge.completion_tokens:,} out; about {judge.usd:.2f} USD",
-            soft_wrap=True,
-        )
-    if loaded.prompts.data is not None:
-        console.print(f"training rows: {escape(loaded.prompts.data)} {loaded.planned()['data']}", soft_wrap=True)
-    for name in (loaded.subject, *loaded.replicates):
-        if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
-            console.print(f"not here: {missing(get_subject(name))}")
-    if loaded.confirm.train_seeds < 5:
-        console.print(
-            f"{loaded.confirm.train_seeds} train seeds: wide intervals (5 are the default, 8 for publication)"
-        )
-    console.print(f"pre-registration {preregistration_hash(manifest)}", soft_wrap=True)
+app.command(epilog="Example: ddsweep plan sweeps/studies/demo.yaml")(plan)
 
 
 @app.command(epilog="Example: ddsweep falsify ddsweep-store/studies/demo-1a2b3c4d -o verdict/")

@@ -1,16 +1,16 @@
-"""What a study will do: its trials, in generations, and the manifest that locks the question before the first response.
+"""What a study will do: its trials, what they take, and the manifest that locks the question before the first response.
 
-Everything here is a pure function of the study and of what earlier generations committed. Knows neither Ray nor a
-model; which configurations are proposed is `proposals.propose`'s business.
+Everything here is a pure function of the study and of proposals. Knows neither Ray nor a model; which configurations
+are proposed is `proposals.propose`'s business, and which trials come next `schedule.Schedule`'s.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
-import math
 import platform
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from dd_core.canonical import canonical, digest
 from dd_core.chat_models import CHARS_PER_TOKEN, usd
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
-from dd_core.errors import InputError, StudyFailed
+from dd_core.errors import InputError
 from dd_core.judging import twice
 from dd_core.operators import OPERATORS
 from dd_core.prompts import load_domain
@@ -31,7 +31,6 @@ from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
 from judges import make_judge
 from judges.model_judge import PACKAGE, ModelJudge
 from judges.validity import rows_asked
-from sweeps.proposals import Outcome, propose
 
 SEARCH_TRAIN_SEED = 0
 """Train seed of every configuration tried; the confirmation uses other seeds, so nothing chosen by luck is re-used."""
@@ -119,8 +118,28 @@ def check(study: Study) -> None:
     programs = any(prompt.program is not None for prompt in prompts)
     if programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
+    lines += _undealt(study)
     if lines:
         raise InputError(lines)
+
+
+def _undealt(study: Study) -> list[str]:
+    """Where the rows of a step cannot be shared evenly among the workers."""
+    world = max(study.resources.workers, 1)
+    sizes = {getattr(config, "rows_per_step", world) for config in study.extreme_configs()}
+    return [
+        f"resources.workers: {size} rows a step (batch_size x gradient_accumulation) cannot be dealt to {world} workers"
+        for size in sorted(sizes)
+        if size % world
+    ]
+
+
+def coverage(study: Study, subject: str) -> list[str]:
+    """What edits of this study would touch in `subject`, a line for each kind that the search can propose."""
+    operator = OPERATORS[study.operator.name]
+    layout = get_subject(subject).layout
+    found = [operator.reaches(config, layout) for config in study.extreme_configs()]
+    return [f"{operator.name} on {subject}: {line}" for line in dict.fromkeys(found)]
 
 
 def subjects_at_hand(study: Study) -> tuple[str, ...]:
@@ -128,67 +147,43 @@ def subjects_at_hand(study: Study) -> tuple[str, ...]:
     return (study.subject, *(name for name in study.replicates if missing(get_subject(name)) is None))
 
 
-def generation(study: Study, index: int, outcomes: list[list[Outcome]]) -> list[TrialSpec]:
-    """The trials of generation `index`, given the outcomes of all earlier ones; [] when the study is over.
-
-    Generation 0 is the base, 1 to `search.generations` the search, the one after it the confirmation.
-
-    Args:
-        outcomes: per earlier generation, the outcomes in the order of its trials.
-
-    Raises:
-        StudyFailed: the base gives no training rows, or every configuration of the search failed.
-    """
-    if index == 0:
-        return [_base(study, name) for name in subjects_at_hand(study)]
-    if outcomes[0][0].error is not None:
-        raise StudyFailed(f"{study.subject} cannot be trained on: {outcomes[0][0].error}")
-    if index <= study.search.generations:
-        proposals = propose(study.search, outcomes[1:index])
-        return [_search(study, index, i, proposed) for i, proposed in enumerate(proposals)]
-    if index == study.search.generations + 1:
-        return _confirmation(study, best(study, outcomes[1:index]).proposed)
-    return []
+def base_trials(study: Study) -> list[TrialSpec]:
+    """The answers of the unedited models; the first is the study's own subject."""
+    found = []
+    for subject in subjects_at_hand(study):
+        splits: tuple[Literal["train", "eval"], ...] = ("train", "eval") if subject == study.subject else ("train",)
+        cells = tuple(Cell(arm="baseline", split=split) for split in splits)
+        found.append(TrialSpec(label=f"base-{subject}", role="base", subject=subject, cells=cells))
+    return found
 
 
-def best(study: Study, search: list[list[Outcome]]) -> Outcome:
-    """The outcome with the highest score; the earliest of equals.
-
-    Raises:
-        StudyFailed: no configuration has a score.
-    """
-    tried = [outcome for one in search for outcome in one]
-    scored = [outcome for outcome in tried if outcome.score is not None]
-    if not scored:
-        failures = "".join(f"\n  {outcome.trial_id}: {outcome.error}" for outcome in tried)
-        raise StudyFailed(f"all {len(tried)} configurations failed, so there is nothing to confirm:{failures}")
-    return max(scored, key=lambda outcome: -math.inf if outcome.score is None else outcome.score)
-
-
-def _base(study: Study, subject: str) -> TrialSpec:
-    splits: tuple[Literal["train", "eval"], ...] = ("train", "eval") if subject == study.subject else ("train",)
-    cells = tuple(Cell(arm="baseline", split=split) for split in splits)
-    return TrialSpec(label=f"base-{subject}", role="base", subject=subject, cells=cells)
-
-
-def _settings(study: Study, proposed: dict[str, Any]) -> dict[str, Any]:
-    return canonical(study.config(proposed))
-
-
-def _search(study: Study, index: int, i: int, proposed: dict[str, Any]) -> TrialSpec:
+def search_trial(study: Study, generation: int, index: int, rung: int, proposed: dict[str, Any]) -> TrialSpec:
+    """Proposal `index` of a generation, counted from 1, at budget `rung`; 0 is the first, or all there is."""
     return TrialSpec(
-        label=f"search-{index}-{i}",
+        label=f"search-{generation}-{index}" + (f"-rung-{rung}" if rung else ""),
         role="search",
         subject=study.subject,
-        edit=EditSpec(data="treated", config=_settings(study, proposed), train_seed=SEARCH_TRAIN_SEED),
+        edit=EditSpec(data="treated", config=_settings(study, proposed, rung), train_seed=SEARCH_TRAIN_SEED),
         cells=(Cell(arm="treated", split="eval", strength=OPERATORS[study.operator.name].default_strength),),
         claimed=False,
     )
 
 
-def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
+def slot(label: str) -> str:
+    """A trial's label without what is not known before: which configurations a rung takes."""
+    return re.sub(r"^(search-\d+)-\d+(-rung-\d+)$", r"\1\2", label)
+
+
+def _settings(study: Study, proposed: dict[str, Any], rung: int) -> dict[str, Any]:
+    halving = study.search.halving
+    budget = {} if halving is None else {halving.setting: halving.budgets[rung]}
+    return canonical(study.config({**proposed, **budget}))
+
+
+def confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
+    """Every arm on fresh, the proposal being fitted anew with each train seed, at the largest budget."""
     operator = OPERATORS[study.operator.name]
-    config = _settings(study, proposed)
+    config = _settings(study, proposed, -1)
     trials = []
     for subject in subjects_at_hand(study):
         own = subject == study.subject
@@ -222,45 +217,24 @@ def _confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
     return trials
 
 
-class Schedule:
-    """Walks a study's generations over what is committed. Not thread-safe."""
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-        self._outcomes: list[list[Outcome]] = []
-
-    def pending(self, find: Callable[[str], dict[str, Any] | None]) -> list[TrialSpec]:
-        """The trials without a commit of the first generation that is not complete; [] when the study is over.
-
-        Args:
-            find: the commit of a trial id, None if there is none; asked once for each trial that is found done.
-
-        Raises:
-            StudyFailed: as `generation`.
-        """
-        while trials := generation(self._study, len(self._outcomes), self._outcomes):
-            commits = [find(trial.trial_id) for trial in trials]
-            waiting = [trial for trial, commit in zip(trials, commits, strict=True) if commit is None]
-            if waiting:
-                return waiting
-            pairs = zip(trials, commits, strict=True)
-            self._outcomes.append([self._outcome(trial, commit) for trial, commit in pairs if commit is not None])
-        return []
-
-    def _outcome(self, trial: TrialSpec, commit: dict[str, Any]) -> Outcome:
-        proposed = {name: trial.edit.config[name] for name in self._study.search.space} if trial.edit else {}
-        return Outcome(trial.trial_id, proposed, commit["score"], commit["error"])
-
-
 def seconds(study: Study, trial: TrialSpec) -> float:
     """A rough estimate of a trial's duration in seconds, from rates measured on two CPU threads."""
     size = max(get_subject(trial.subject).disk_mb / _REFERENCE_MB, 0.02)
     budget = study.decoding_of(trial.subject).max_new_tokens
     counts = {"train": study.prompts.train, "eval": study.prompts.eval, "fresh": study.prompts.fresh}
     generated = sum(counts[c.split] * budget * (2 if c.variant == "double_budget" else 1) for c in trial.cells)
-    epochs = float(trial.edit.config.get("epochs", 1)) if trial.edit else 0.0
-    trained = epochs * study.prompts.training_rows * _TOKENS_PER_TRAINING_ROW
+    trained = 0
+    if trial.edit is not None:
+        operator, sizes = OPERATORS[study.operator.name], study.prompts
+        texts = operator.texts(operator.Config(**trial.edit.config), sizes.training_rows, sizes.pairs)
+        trained = texts * _TOKENS_PER_TRAINING_ROW
     return 1.0 + size * (generated / _GENERATED_PER_S + trained / _TRAINED_PER_S)
+
+
+def answers(study: Study, trials: Iterable[TrialSpec]) -> int:
+    """How many texts are generated and judged."""
+    counts = study.prompts.model_dump()
+    return sum(counts[cell.split] for trial in trials for cell in trial.cells)
 
 
 @dataclass(frozen=True)
@@ -278,16 +252,14 @@ class JudgingCost:
 
 def judging_costs(study: Study) -> list[JudgingCost]:
     """A rough estimate for each judge of the study that is a model; [] where there is none."""
-    trials = [trial for _, several in outline(study) for trial in several]
-    counts = study.prompts.model_dump()
-    answers = sum(counts[cell.split] for trial in trials for cell in trial.cells)
+    judged = answers(study, (trial for _, several in outline(study) for trial in several))
     costs = []
     for spec in study.judges:
         judge = make_judge(spec)
         if spec.model is None or not isinstance(judge, ModelJudge):
             continue
         validity = rows_asked(judge, study.domain) * twice(spec).passes * judge.calls
-        calls = answers * spec.passes * judge.calls + validity
+        calls = judged * spec.passes * judge.calls + validity
         chars = sum(len(source(PACKAGE, name)) for name in judge.templates) / len(judge.templates) + _ANSWER_CHARS
         asked, replied = round(calls * chars / CHARS_PER_TOKEN), calls * _REPLY_TOKENS
         costs.append(JudgingCost(spec.label, calls, validity, asked, replied, usd(spec.model, asked, replied)))
@@ -295,18 +267,23 @@ def judging_costs(study: Study) -> list[JudgingCost]:
 
 
 def outline(study: Study) -> list[tuple[str, list[TrialSpec]]]:
-    """Every generation by name with its trials, the search's configurations stood in for by the first of the space."""
-    first = {name: dimension.extremes[0] for name, dimension in study.search.space.items()}
+    """Every generation by name with its trials at most, the search's configurations stood in for by the first of the
+    space; a rung of successive halving is a generation of its own."""
+    first = study.search.example()
     searches = [
-        (f"search {g}", [_search(study, g, i, first) for i in range(study.search.trials_per_generation)])
-        for g in range(1, study.search.generations + 1)
+        (
+            f"search {generation}" + (f" rung {rung}" if rung else ""),
+            [search_trial(study, generation, index, rung, first) for index in range(size)],
+        )
+        for generation in range(1, study.search.generations + 1)
+        for rung, size in enumerate(study.search.rungs)
     ]
-    base = [_base(study, name) for name in subjects_at_hand(study)]
-    return [("base", base), *searches, ("confirm", _confirmation(study, first))]
+    return [("base", base_trials(study)), *searches, ("confirm", confirmation(study, first))]
 
 
 def make_manifest(study: Study) -> dict[str, Any]:
     """The record of what was asked, made before the first response: claim, gates, plan, environment, time, hash."""
+    dtype = get_subject(study.subject).run_dtype(study.resources.device)
     libraries = ("ray", "torch", "transformers", "trl", "peft", "optuna", "numpy", "scipy", "polars")
     manifest: dict[str, Any] = {
         **_question(study),
@@ -316,7 +293,7 @@ def make_manifest(study: Study) -> dict[str, Any]:
             "ddsweep": __version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "engine": canonical(engine_fingerprint(study.resources.threads, study.resources.device)),
+            "engine": canonical(engine_fingerprint(study.resources.threads, study.resources.device, dtype)),
             "libraries": {name: importlib.metadata.version(name) for name in libraries},
         },
     }

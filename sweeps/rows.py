@@ -9,7 +9,8 @@ from typing import Any
 from dd_core.canonical import digest
 from dd_core.claim import Claim
 from dd_core.errors import TrialFailed
-from dd_core.records import Prompt, TrainingRow
+from dd_core.objectives import penalised
+from dd_core.records import Prompt, Teaching
 from storage.blocks import Block
 from sweeps.plan import Cell, TrialSpec
 
@@ -76,14 +77,14 @@ def prompt_rows(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
     ]
 
 
-def trained_on(rows: Iterable[TrainingRow], asked: Iterable[Prompt], domain: Iterable[Prompt]) -> list[dict[str, Any]]:
+def trained_on(teaching: Teaching, asked: Iterable[Prompt], domain: Iterable[Prompt]) -> list[dict[str, Any]]:
     """Rows of `dd_core.records.PROMPTS` for what was trained on and is none of `asked`, each prompt once.
 
     Args:
         domain: training prompts of the domain, whose own words are taken; a row may wrap them.
     """
     known, own = {prompt.prompt_id for prompt in asked}, {prompt.prompt_id: prompt for prompt in domain}
-    others = {row.prompt_id: row.prompt for row in rows if row.prompt_id not in known}
+    others = {name: text for name, text in teaching.prompts.items() if name not in known}
     listed = prompt_rows(own[name] for name in others if name in own)
     return listed + [
         {"prompt_id": name, "split": "train", "prompt": text} for name, text in others.items() if name not in own
@@ -107,12 +108,15 @@ def trial_rows(
     ]
 
 
-def search_score(claim: Claim, treated: Sequence[Scored], baseline: Sequence[Scored]) -> float:
-    """What the search maximises: the mean shift on the claimed axis, in the claimed direction, less what the anchor
-    lost beyond the margin; both as fractions of their axis' range, over the prompts that have both scores.
+def search_score(claim: Claim, treated: Sequence[Scored], baseline: Sequence[Scored]) -> dict[str, Any]:
+    """What a trial of the search adds to its commit, over the prompts that have a score in both arms.
+
+    `objectives` are the mean shift on the claimed axis in the claimed direction and the mean shift on the anchor (0
+    where the claim has none), both as fractions of their axis' range, more being better; `score` is the first less what
+    the second lost beyond the margin.
 
     Raises:
-        TrialFailed: no prompt has a score on the axis in both arms.
+        TrialFailed: no prompt has a score on an axis in both arms.
     """
 
     def shift(axis: str) -> float:
@@ -124,6 +128,6 @@ def search_score(claim: Claim, treated: Sequence[Scored], baseline: Sequence[Sco
             raise TrialFailed(f"no prompt of eval has a score on {axis} in both arms")
         return sum(after[prompt] - before[prompt] for prompt in pairs) / len(pairs) / (high - low)
 
-    sign = 1.0 if claim.direction == "increase" else -1.0
-    lost = max(0.0, -shift(claim.anchor) - claim.margin) if claim.anchor else 0.0
-    return sign * shift(claim.axis) - lost
+    towards = shift(claim.axis) * (1.0 if claim.direction == "increase" else -1.0)
+    objectives = [towards, shift(claim.anchor) if claim.anchor else 0.0]
+    return {"objectives": objectives, "score": penalised(objectives, claim.margin)}

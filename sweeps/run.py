@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,14 @@ from dd_core.subjects.registry import get_subject, missing
 from judges.backends import open_backend
 from storage import Store, load_bundle, open_store
 from storage.commits import StudyFiles
-from sweeps.plan import Schedule, check, make_manifest, outline, seconds, study_id, subjects_at_hand
+from sweeps.journal import write_journal
+from sweeps.loggers import check_loggers, places
+from sweeps.memory import require
+from sweeps.plan import check, coverage, make_manifest, outline, seconds, slot, study_id, subjects_at_hand
 from sweeps.progress import Display
+from sweeps.schedule import Schedule
 from sweeps.shell import log_file
+from sweeps.train import check_workers
 
 DEFAULT_STORE = "ddsweep-store"
 
@@ -83,6 +89,8 @@ def run_study(
     for spec in study.judges:
         if spec.model is not None:
             open_backend(spec.model)  # a key that is missing is told before the first answer is made
+    check_loggers(study)
+    check_workers(study)
     asked = make_manifest(study)
     opened = open_store(store)
     files = StudyFiles(opened, study_id(study))
@@ -94,6 +102,7 @@ def run_study(
                 _run_what_is_left(study, files, manifest, console)
             else:
                 _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
+            write_journal(files)
             return judge_study(opened, files.study_id)
         except (InputError, KeyboardInterrupt):
             raise
@@ -120,15 +129,16 @@ def judge_study(store: Store, study_id: str) -> StudyResult:
 
 
 def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
-    per_trial = study.resources.threads
+    require(study)
     with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
-        here = stack.enter_context(
-            session(cpus=per_trial * study.resources.concurrent_trials, gpus=study.resources.gpus_per_trial)
-        )
+        needed = study.resources
+        here = stack.enter_context(session(cpus=needed.cpus, gpus=needed.gpus))
         keep = stack.pop_all()
     with keep:
         dashboard = here.dashboard or "not running"
         _say(console, f"{files.study_id} · dashboard {dashboard} · store {files.store.uri}")
+        for place in places(study, files.study_id):
+            _say(console, place)
         _prepare(study, console)
         _trials(study, files, manifest, console)
 
@@ -142,6 +152,8 @@ def _prepare(study: Study, console: Console) -> None:
     for name in subjects_at_hand(study):
         with _status(console, f"preparing {name} (once)"):
             prepare(name, report=None if console.is_terminal else lambda line: _say(console, line))
+        for line in coverage(study, name):
+            _say(console, line)
 
 
 def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
@@ -173,9 +185,14 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
 
     # Tune runs in a thread of its own: its handler for Ctrl-C waits for running trials, ours must not.
     thread = threading.Thread(target=work, name="trials", daemon=True)
-    done = {commit["spec"]["label"] for commit in files.intact().values()}
+    done = Counter(slot(commit["spec"]["label"]) for commit in files.intact().values())
     planned = [trial for _, trials in outline(study) for trial in trials]
-    weights = {trial.label: seconds(study, trial) for trial in planned if trial.label not in done}
+    weights: dict[str, float] = {}
+    for trial in planned:
+        if done[name := slot(trial.label)] > 0:
+            done[name] -= 1
+        else:
+            weights[trial.label] = seconds(study, trial)
     try:
         with Display(console, len(planned) - len(weights), len(planned), weights) as display:
             thread.start()

@@ -1,12 +1,13 @@
 """The search and the confirmation as one Ray Tune run: a `Searcher` that hands out generations, and a warm `Trainable`.
 
-All state is in the store. The searcher reads commits, asks `plan.Schedule` for what is left, and hands it out; nothing
+All state is in the store. The searcher reads commits, asks a `Schedule` for what is left, and hands it out; nothing
 is pickled, and `Tuner.restore` is not used: to resume is to run again.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,24 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
-from dd_core.errors import DDSweepError, JudgesUnavailable, StudyFailed
+from dd_core.errors import DDSweepError, StudyFailed
+from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
 from storage import open_store
 from storage.commits import StudyFiles
-from sweeps.plan import Schedule, TrialSpec
-from sweeps.train import fit_in_process
+from sweeps.journal import Journal
+from sweeps.logger_callbacks import open_loggers
+from sweeps.loggers import logged
+from sweeps.memory import trial_peak
+from sweeps.plan import TrialSpec
+from sweeps.schedule import Schedule
+from sweeps.train import fitter
 from sweeps.trial import Workbench
+from sweeps.workshop import Report
+
+_JOURNAL_EVERY_S = 10.0
+"""Trials of seconds would have it written all the time; a generation of a real study takes longer than this."""
 
 STOPPED = "stopped"
 """Status of a trial that is not committed and that nothing but a person can help on."""
@@ -40,38 +51,65 @@ class Context:
     events: Queue
 
 
+@dataclass
+class Reporter:
+    """Tells the driver what a trial does; it travels to whoever works for the trial."""
+
+    events: Queue
+    trial: str = ""
+    label: str = ""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        self.events.put({**event, "trial": self.trial, "label": self.label})
+
+    def of(self, spec: TrialSpec) -> None:
+        """From now on it speaks of this trial."""
+        self.trial, self.label = spec.trial_id, spec.label
+
+
 class WarmTrial(tune.Trainable):
     """Holds the base model over many trials; one `step` is one whole trial."""
 
     def setup(self, config: dict[str, Any], context: Context) -> None:  # type: ignore[override]
-        self._spec = TrialSpec.model_validate(config["spec"])
-        self._events = context.events
+        self._spec = TrialSpec.model_validate_json(config["spec"])
+        self._report = Reporter(context.events)
+        self._study = parse_study(context.study)
         self._bench = Workbench(
-            parse_study(context.study), context.study_id, context.store_uri, context.preregistration,
-            score=context.pool.score, fit=fit_in_process, report=self._report,
+            self._study, context.study_id, context.store_uri, context.preregistration,
+            score=context.pool.score, fit=fitter(self._study.resources), report=self._report,
         )  # fmt: skip
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._spec = TrialSpec.model_validate(new_config["spec"])
+        self._spec = TrialSpec.model_validate_json(new_config["spec"])
         return True
 
     def step(self) -> dict[str, Any]:
+        self._report.of(self._spec)
         self._report({"kind": "start"})
         try:
+            self._fit_in_memory()
             commit = self._bench.perform(self._spec)
-        except JudgesUnavailable as error:
+        except StudyFailed as error:
             return {"done": True, "status": STOPPED, "error": str(error)}
         self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
-        return {"done": True, "status": commit["status"]}
+        return {"done": True, **logged(commit)}
+
+    def _fit_in_memory(self) -> None:
+        """Asks the GPU before anything is loaded, and keeps to the part of it that the trial was given.
+
+        Raises:
+            StudyFailed: there is too little.
+        """
+        share = self._study.resources.gpus_per_trial
+        if share:
+            config = self._spec.edit.config if self._spec.edit else None
+            claim_gpu(trial_peak(self._study, self._spec.subject, config), share)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the store holds all state."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: the store holds all state."""
-
-    def _report(self, event: dict[str, Any]) -> None:
-        self._events.put({**event, "trial": self._spec.trial_id, "label": self._spec.label})
 
 
 class GenerationSearcher(Searcher):
@@ -81,10 +119,12 @@ class GenerationSearcher(Searcher):
     retry is off: it gives a trial up when the death of its actor is told twice, as a kill between two trials is.
     """
 
-    def __init__(self, study: Study, files: StudyFiles) -> None:
+    def __init__(self, study: Study, files: StudyFiles, report: Report) -> None:
         super().__init__()
         self._schedule = Schedule(study)
-        self._files = files
+        self._files, self._report = files, report
+        self._journal = Journal(files.manifest())
+        self._journal_due = 0.0
         self._waiting: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
         self._max_failures = study.resources.max_failures
@@ -97,27 +137,44 @@ class GenerationSearcher(Searcher):
             return Searcher.FINISHED
         if not self._waiting and not self._running:
             try:
-                self._waiting = self._schedule.pending(self._files.find)
+                self._waiting = self._next()
             except DDSweepError as error:
                 self.error = error
             if not self._waiting:
                 return Searcher.FINISHED
         if not self._waiting:
             return None
-        self._running[trial_id] = self._waiting.pop(0)
-        return {"spec": self._running[trial_id].model_dump(mode="json")}
+        spec = self._running[trial_id] = self._waiting.pop(0)
+        # As text: Tune flattens a mapping for every result, and keeps statistics of each number in it.
+        return {"label": spec.label, "spec": spec.model_dump_json()}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         spec = self._running.pop(trial_id)
         if not error:
             if result is not None and result.get("status") == STOPPED:
-                self.error = JudgesUnavailable(result["error"])
+                self.error = StudyFailed(result["error"])
             return
         self._failures[spec.trial_id] += 1
         if self._failures[spec.trial_id] <= self._max_failures:
             self._waiting.append(spec)
         else:
             self.lost.append(spec.trial_id)
+
+    def _next(self) -> list[TrialSpec]:
+        """What is left of the next generation; says why the search ends early, and brings the journal up to date."""
+        stopped = self._schedule.stopped
+        waiting = self._schedule.pending(self._files.find)
+        if self._schedule.stopped != stopped:
+            self._report({"kind": "stop", "label": "search-", "text": self._schedule.stopped})
+        self._journal.add(self._schedule.finished)
+        if time.monotonic() >= self._journal_due:
+            self._files.put("optuna.jsonl", self._journal.data)
+            self._journal_due = time.monotonic() + _JOURNAL_EVERY_S
+        return waiting
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, though Tune pickles its tuner: the store holds all state."""
+        return {}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store holds all state."""
@@ -126,30 +183,42 @@ class GenerationSearcher(Searcher):
         """Nothing: the store holds all state."""
 
 
+class Forgetting(tune.Callback):
+    """Drops what Tune would keep of a finished trial: the store has it, and 1,000 of them were 56 MB of the driver."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        kept = trial.run_metadata
+        kept.last_result, kept.metric_analysis, kept.metric_n_steps = {}, {}, {}
+        trial.invalidate_json_state()
+
+
 def _label(trial: Any) -> str:
     """What Ray's dashboard and logs call a trial."""
-    return str(trial.config["spec"]["label"])
+    return str(trial.config["label"])
 
 
-def run_trials(study: Study, context: Context) -> None:
+def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = WarmTrial) -> None:
     """Runs every trial of the study that has no commit yet. Blocks until all are committed.
 
     Raises:
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
         DDSweepError: as the schedule raises.
     """
-    searcher = GenerationSearcher(study, StudyFiles(open_store(context.store_uri), context.study_id))
+    searcher = GenerationSearcher(
+        study, StudyFiles(open_store(context.store_uri), context.study_id), context.events.put
+    )
+    loggers = open_loggers(study, context.study_id)
     resources = {"cpu": study.resources.threads, "gpu": study.resources.gpus_per_trial}
     with tempfile.TemporaryDirectory(prefix="ddsweep-tune-", ignore_cleanup_errors=True) as scratch:
         results = tune.Tuner(
-            tune.with_resources(tune.with_parameters(WarmTrial, context=context), resources),
+            tune.with_resources(tune.with_parameters(trainable, context=context), resources),
             tune_config=tune.TuneConfig(
                 search_alg=searcher, num_samples=-1, reuse_actors=True,
                 max_concurrent_trials=study.resources.concurrent_trials,
                 trial_name_creator=_label, trial_dirname_creator=_label,
             ),
             run_config=tune.RunConfig(
-                name=context.study_id, storage_path=scratch, verbose=0,
+                name=context.study_id, storage_path=scratch, verbose=0, callbacks=[*loggers, Forgetting()],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

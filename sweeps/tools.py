@@ -12,12 +12,12 @@ import typer
 
 from dd_core.errors import InputError, unknown
 from sweeps.shell import folder_writer, interruptible, is_there, make_folder
+from sweeps.subject_verbs import subjects_app
 
 TOOLS = "Tools"
 
 tools = typer.Typer()
 prompts_app = typer.Typer(help="Prompts with known answers.", no_args_is_help=True)
-subjects_app = typer.Typer(help="The models under test.", no_args_is_help=True)
 store_app = typer.Typer(help="What a store holds.", no_args_is_help=True)
 tools.add_typer(prompts_app, name="prompts", rich_help_panel=TOOLS)
 tools.add_typer(subjects_app, name="subjects", rich_help_panel=TOOLS)
@@ -238,31 +238,6 @@ def distill(
     console.print(outcome(done), soft_wrap=True)
 
 
-@subjects_app.command("list")
-def subjects_list() -> None:
-    """The subjects, their family, licence, disk need, and whether they can be loaded here."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from dd_core.subjects.registry import SUBJECTS, missing
-
-    table = Table("subject", "family", "licence", "disk MB", "here", box=None, pad_edge=False)
-    for name, subject in SUBJECTS.items():
-        table.add_row(name, subject.family, subject.licence, str(subject.disk_mb), missing(subject) or "yes")
-    Console(highlight=False).print(table)
-
-
-@subjects_app.command("get", epilog="Example: ddsweep subjects get smollm2-135m")
-def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
-    """Download or convert a subject once; prints its licence and disk need first."""
-    from dd_core.subjects.loading import prepare
-    from dd_core.subjects.registry import get_subject
-
-    subject = get_subject(name)
-    print(f"{name}: licence {subject.licence}; needs {subject.disk_mb} MB of disk")
-    print(f"ready: {prepare(name, report=print)}")
-
-
 @store_app.command("export", epilog="Example: ddsweep store export ddsweep-store -o bundle/")
 def store_export(
     source: Annotated[str, typer.Argument(metavar="STORE_URI", show_default=False)],
@@ -274,3 +249,19 @@ def store_export(
 
     save_bundle(load_bundle(source), out)
     print(f"bundle: {out}")
+
+
+@store_app.command("optuna", epilog="Example: ddsweep store optuna ddsweep-store -o optuna.jsonl")
+def store_optuna(
+    source: Annotated[str, typer.Argument(metavar="STORE_URI", help="A store, or a study in one.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A file that does not exist yet.")],
+) -> None:
+    """Write a study's search as an Optuna journal, which optuna-dashboard opens."""
+    from storage.bundles import open_study
+    from sweeps.journal import write_journal
+
+    if is_there(str(out)):
+        raise InputError(f"{out}: is there already; give another name")
+    files, _ = open_study(source)
+    data = write_journal(files)
+    print(f"journal: {folder_writer(out.parent)(out.name, data)}; optuna-dashboard {out} shows it")

@@ -7,21 +7,22 @@ training loop are handed in.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
-from dd_core.distill import distiller
+from dd_core.distill import Distiller, distiller
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, JudgesUnavailable, StoreError, TrialFailed
 from dd_core.judging import twice, with_twins
-from dd_core.operators import OPERATORS
+from dd_core.operators import OPERATORS, STAGES
+from dd_core.operators.fitting import FitTask
 from dd_core.prompts import choose, load_domain
-from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, TrainingRow
+from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, Teaching
 from dd_core.study import Study
 from dd_core.subjects.engine import Request
 from dd_core.subjects.loading import prepare
@@ -31,11 +32,24 @@ from judges.validity import validity_reports
 from storage import open_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
+from sweeps.checkpoints import BlockCheckpoints
 from sweeps.plan import Cell, EditSpec, TrialSpec
 from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
+from sweeps.train import Fitter
 from sweeps.workshop import REQUESTS_PER_BLOCK, Report, Score, Workshop
 
-Fit = Callable[[Callable[[], Any]], Any]
+_FIT = ("loss", "n_steps", "n_tokens", "n_rows", "n_truncated", "accuracy", "margin", "peak_mb", "seconds")
+"""What a commit repeats of its edit's metrics."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Passes the steps of a fit on as events of a trial; it travels to workers."""
+
+    report: Report
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        self.report({"kind": "fit", **event})
 
 
 class Workbench:
@@ -45,7 +59,7 @@ class Workbench:
         study_id: where commits go.
         preregistration: the hash that enters the key of every fresh block.
         score: where judges run: (judge's label, rows of one block) → judgement rows.
-        fit: runs the training loop it is given and returns its result (Ray Train's local mode in a study).
+        fit: where fits are made.
         report: receives progress events, each a dict with `kind`.
 
     Not thread-safe: one trial at a time.
@@ -59,7 +73,7 @@ class Workbench:
         preregistration: str,
         *,
         score: Score,
-        fit: Fit,
+        fit: Fitter,
         report: Report,
     ) -> None:
         self.study, self.preregistration = study, preregistration
@@ -77,7 +91,7 @@ class Workbench:
         )
         self._labels = [spec.label for spec in study.judges]
         data = study.prompts.data
-        self._teaching = distiller(study.disposition) if data is None else load_data(data, study.domain)
+        self._distiller: Distiller = distiller(study.disposition) if data is None else load_data(data, study.domain)
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -92,6 +106,7 @@ class Workbench:
         done = self.files.find(spec.trial_id)
         if done is not None:
             return done
+        began = time.monotonic()
         prepare(spec.subject)
         commit: dict[str, Any] = {
             "trial": spec.trial_id,
@@ -109,18 +124,20 @@ class Workbench:
             raise
         except (TrialFailed, InputError) as failure:
             commit |= {"status": "failed", "error": str(failure)}
+        commit["seconds"] = round(time.monotonic() - began, 3)
         return self.files.commit(spec.trial_id, commit)
 
     def _work(self, spec: TrialSpec) -> dict[str, Any]:
         """What a trial adds to its commit: blocks, tables, and by its role a score, the judges' reports, the edit."""
         found: dict[str, Any] = {}
-        edit = self._edit(spec.subject, spec.edit) if spec.edit is not None else None
+        fitted = self._edit(spec.subject, spec.edit) if spec.edit is not None else []
+        edit = fitted[-1] if fitted else None
         cells = [
             (cell, self._cell(spec.subject, cell, edit if cell.strength is not None else None)) for cell in spec.cells
         ]
         scored = [one for _, several in cells for one in several]
         found["blocks"] = {
-            "train": [_entry(edit)] if edit else [],
+            "train": [_entry(block) for block in fitted],
             "generate": [_entry(one.generated) for one in scored],
             "judge": [_entry(block) for one in scored for block in one.judged.values()],
         }
@@ -138,8 +155,9 @@ class Workbench:
         asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
             found["judges"] = self._validity()
-            rows, _ = self.training_rows(spec.subject)
-            asked += trained_on(rows, self._prompts["train"], load_domain(self.study.domain)["train"]) if own else []
+            teaching, _ = self.teaching(spec.subject)
+            known = self._prompts["train"]
+            asked += trained_on(teaching, known, load_domain(self.study.domain)["train"]) if own else []
         if asked:
             tables["prompts"] = PROMPTS.arrow(asked)
         if spec.role == "search":
@@ -147,7 +165,9 @@ class Workbench:
             baseline = self._cell(spec.subject, Cell(arm="baseline", split="eval"), None)
             self._refuse_silence(scored)
             self._refuse_silence(baseline)
-            found["score"] = search_score(self.study.claim_of(), scored, baseline)
+            found |= search_score(self.study.claim_of(), scored, baseline)
+        if edit is not None:
+            found["fit"] = {name: edit.meta[name] for name in _FIT if name in edit.meta}
         if own and spec.claimed and spec.edit is not None and edit is not None:
             member = "norm" if spec.edit.data == "treated" else "placebo_norms"
             norm = {str(spec.edit.train_seed): edit.meta["delta_norm"]}
@@ -176,8 +196,8 @@ class Workbench:
             reports += validity_reports(judge, self.study.domain, score)
         return reports
 
-    def training_rows(self, subject: str) -> tuple[list[TrainingRow], list[str]]:
-        """The training rows, and the keys of the blocks they were distilled from.
+    def teaching(self, subject: str) -> tuple[Teaching, list[str]]:
+        """What edits are fitted on, and the keys of the blocks it was distilled from.
 
         Raises:
             InputError: one of the two kinds of row would be too rare.
@@ -197,35 +217,53 @@ class Workbench:
                 reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
         usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
         sizes = self.study.prompts
-        return self._teaching.training_rows(usable, answers, correct, sizes.training_rows, sizes.seed), reads
-
-    def _edit(self, subject: str, edit: EditSpec) -> Block:
         operator = OPERATORS[self.study.operator.name]
-        rows, reads = self.training_rows(subject)
+        read = {STAGES[name].reads for name, _ in operator.stages(operator.Config())}
+        n_pairs = sizes.pairs if "pairs" in read else 0
+        return self._distiller.teaching(usable, answers, correct, sizes.training_rows, n_pairs, sizes.seed), reads
+
+    def _edit(self, subject: str, edit: EditSpec) -> list[Block]:
+        """The blocks of the edit's stages; the last one is the edit."""
+        operator = OPERATORS[self.study.operator.name]
+        teaching, reads = self.teaching(subject)
         if edit.data == "placebo":
-            rows = self._teaching.placebo_rows(rows, edit.train_seed)
+            teaching = self._distiller.placebo(teaching, edit.train_seed)
+        made: list[Block] = []
+        for name, config in operator.stages(operator.Config(**edit.config)):
+            made.append(self._stage(subject, FitTask(name, config, edit.train_seed, teaching), reads, made[-1:]))
+        return made
+
+    def _stage(self, subject: str, task: FitTask, reads: list[str], start: list[Block]) -> Block:
+        """One fit, which goes on from the adapter in `start`, if there is one."""
+        column = STAGES[task.stage].reads
         inputs = {
             **self._workshop.identity(subject),
-            "operator": self.study.operator.name,
-            "config": edit.config,
-            "train_seed": edit.train_seed,
-            "rows": rows,
-            "reads": reads,
+            "operator": task.stage,
+            "config": task.config,
+            "train_seed": task.seed,
+            column: getattr(task.teaching, column),
+            "reads": [*reads, *(block.key for block in start)],
+            **self._shared(),
         }
-
-        def report(event: dict[str, Any]) -> None:
-            self._report({"kind": "fit", **event})
+        for block in start:
+            task = replace(task, start={name: self.blocks.read(block, name) for name in block.files})
+        spec = BlockSpec("train", inputs)
+        every = self.study.resources.checkpoint_steps
+        checkpoints = BlockCheckpoints(self.blocks, spec.key, every) if every else None
 
         def make() -> Made:
-            engine = self._workshop.engine(subject)
-            config = operator.Config(**edit.config)
-            with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
-                made = self._fit(
-                    lambda: operator.fit(engine, rows, config, edit.train_seed, Path(folder), report),
-                )
+            made = self._fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints)
             return Made(made.files, made.metrics)
 
-        return self.blocks.get_or_make(BlockSpec("train", inputs), make)
+        block = self.blocks.get_or_make(spec, make)
+        if checkpoints is not None:
+            checkpoints.clear(block.meta["n_steps"])
+        return block
+
+    def _shared(self) -> dict[str, Any]:
+        """What of the workers enters a key: sums of several workers differ in the last bits."""
+        given = self.study.resources
+        return {"workers": given.workers, "zero_stage": given.zero_stage} if given.workers > 1 else {}
 
     def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
         prompts = self._prompts[cell.split]

@@ -13,7 +13,7 @@ from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreE
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request
-from dd_core.subjects.registry import Decoding, engine_fingerprint, subject_build
+from dd_core.subjects.registry import Decoding, identity
 from judges.base import JudgeRow
 from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
@@ -57,7 +57,7 @@ class Workshop:
 
     def identity(self, subject: str) -> dict[str, Any]:
         """What of the machine and the model enters a key."""
-        return {"subject": subject_build(subject), "engine": engine_fingerprint(self._threads, self._device)}
+        return identity(subject, self._threads, self._device)
 
     def generate(
         self,

@@ -38,7 +38,11 @@ HEAVY = {
 
 # Declared though no file imports it, and imported though it is not declared; each with its reason.
 NOT_IMPORTED = {"gguf": "transformers reads GGUF files with it"}
-NOT_DECLARED = {"pytest": "storage.conformance is for whoever tests a store of their own; the rest does without"}
+NOT_DECLARED = {
+    "pytest": "storage.conformance is for whoever tests a store of their own; the rest does without",
+    "pydantic_core": "pydantic's own half, at the version that pydantic pins",
+    "deepspeed": "an extra; a study that asks for it and lacks it is told so",
+}
 
 
 @cache

@@ -53,6 +53,13 @@ def test_every_shipped_study_is_valid(path):
         ("search.space.learning_rate", {"low": -1.0, "high": 0.1}, "search.space.learning_rate", "greater than"),
         ("search.space.lora_rnk", [1], "lora_rnk", "unknown key"),
         ("search.space.lora_rank", 4, "search.space.lora_rank", "expected a list of values"),
+        ("search.halving", {"setting": "epoch", "budgets": [1, 2]}, "search.halving.setting", "did you mean 'epochs'"),
+        ("search.halving", {"setting": "lora_rank", "budgets": [1, 2]}, "search.halving.setting", "search.space sets"),
+        ("search.halving", {"setting": "batch_size", "budgets": [1, 2]}, "search.halving.setting", "operator sets"),
+        ("search.halving", {"setting": "epochs", "budgets": [1, 1000]}, "search.halving.budgets", "less than"),
+        ("search.stop", {"hours": 0}, "search.stop.hours", "greater than 0"),
+        ("search.stop", {"usd": 5}, "search.stop.usd", "give resources.usd_per_hour"),
+        ("resources.loggers", ["tensorbord"], "resources.loggers", "'tensorboard'"),
         ("gates", {"difference": 2}, "gates.difference", "less than 1"),
         ("claim.axis", "empathy", "", "declare its range"),
         ("replicates", ["tiny-llama"], "", "the subject itself"),
@@ -114,3 +121,39 @@ def test_the_doubled_budget_is_twice_the_budget():
 def test_more_prompts_than_the_domain_has_are_refused():
     with pytest.raises(InputError, match="eval"):
         parse_study(changed("prompts.eval", 100_000)).planned()
+
+
+def test_two_objectives_need_an_anchor():
+    data = changed("search.objectives", "pareto")
+    data["claim"]["anchor"] = ""
+    assert lines_of(data) == [
+        "smoke.yaml: search.objectives: pareto needs a claim with an anchor, the second objective"
+    ]
+
+
+def test_a_conditional_dimension_is_tried_where_it_is_proposed():
+    space = {"target_modules": ["attention", "all"], "lora_alpha": {"values": [0], "when": {"target_modules": "all"}}}
+    (line,) = lines_of(changed("search.space", space))
+    assert "search.space.lora_alpha" in line and "greater than" in line
+
+
+def test_every_budget_of_a_configuration_counts_as_tried():
+    data = changed("search.halving", {"setting": "epochs", "budgets": [1, 2, 4], "eta": 2})
+    study = parse_study(data)
+    assert study.claim_of().searched == 2 * (2 + 1 + 1)
+    assert "after 8 configurations (2, 1, 1 a generation, by epochs)" in study.planned()["stop"]
+
+
+def test_a_rule_that_ends_the_search_is_planned_and_leaves_the_number_tried_as_it_was():
+    data = changed("search.stop", {"trials": 2, "usd": 5})
+    data["resources"]["usd_per_hour"] = 1.5
+    study = parse_study(data)
+    assert study.claim_of().searched == 4
+    assert "the generation in which 2 trials or 5 USD are reached, at 1.5 USD an hour" in study.planned()["stop"]
+
+
+def test_prices_are_part_of_the_question_only_where_they_decide():
+    priced = changed("resources", {"usd_per_hour": 2})
+    assert parse_study(priced).planned() == parse_study(SMOKE).planned()
+    limited = [changed("search.stop", {"usd": 5}) | {"resources": {"usd_per_hour": price}} for price in (1, 2)]
+    assert parse_study(limited[0]).planned() != parse_study(limited[1]).planned()

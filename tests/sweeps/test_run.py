@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import optuna
 import psutil
 import pytest
 import ray
 from moto.server import ThreadedMotoServer
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from rich.console import Console
 
 from dd_core.canonical import sha256
@@ -26,7 +29,7 @@ from storage import load_bundle as load_stored
 from storage import open_store
 from storage.commits import StudyFiles
 from sweeps import StudyResult, run_study
-from tests.sweeps.helpers import smoke
+from tests.sweeps.helpers import ddsweep, smoke
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +198,24 @@ def test_a_subject_that_is_not_here_is_an_error_that_says_what_to_install(tmp_pa
     assert not (tmp_path / "store").exists()
 
 
+def test_the_search_is_an_optuna_journal_in_the_store_and_by_a_verb(done, tmp_path):
+    out = tmp_path / "optuna.jsonl"
+    assert ddsweep("store", "optuna", done.store_uri, "-o", str(out)).returncode == 0
+    assert out.read_bytes() == objects(done)[f"studies/{done.study_id}/optuna.jsonl"]
+    journal = JournalStorage(JournalFileBackend(str(out)))
+    assert len(optuna.load_study(study_name="smoke", storage=journal).trials) == 4
+    again = ddsweep("store", "optuna", done.store_uri, "-o", str(out))
+    assert again.returncode == 2 and "is there already" in again.stderr
+
+
+def test_commits_note_what_trials_took_and_what_a_configuration_gained(done):
+    commits = StudyFiles(open_store(done.store_uri), done.study_id).commits().values()
+    assert all(commit["seconds"] > 0 for commit in commits)
+    for commit in (commit for commit in commits if commit["role"] == "search"):
+        shift, anchor = commit["objectives"]
+        assert commit["score"] == pytest.approx(shift - max(0.0, -anchor - 0.05))
+
+
 def test_the_report_lies_beside_the_verdict(done):
     assert Path(done.report).read_text().startswith("<!")
     assert done.report.endswith(f"{done.study_id}/report.html")
@@ -214,7 +235,7 @@ def test_a_study_on_finished_rows_carries_their_card_and_names_what_it_trained_o
     assert bundle.manifest["planned"]["data"] == data.hash
     assert bundle.prompts is not None
     trained = set(bundle.prompts.filter(bundle.prompts["split"] == "train")["prompt_id"])
-    chosen = {row.prompt_id for row in data.training_rows([], {}, {}, 12, 0)}
+    chosen = {row.prompt_id for row in data.teaching([], {}, {}, 12, 0, 0).rows}
     assert chosen <= trained
 
 

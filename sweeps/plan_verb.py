@@ -1,0 +1,74 @@
+"""The verb `plan`: what a study would do, told before anything is done.
+
+Knows how it is shown; what is shown is `sweeps.plan`'s and `sweeps.memory`'s.
+"""
+
+from __future__ import annotations
+
+from sweeps.shell import StudyFile
+
+
+def plan(study: StudyFile) -> None:
+    """Show what would run, how long it would take, and the pre-registration hash."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from dd_core.claim import preregistration_hash
+    from dd_core.study import load_study
+    from dd_core.subjects.registry import get_subject, missing
+    from sweeps.memory import needed
+    from sweeps.plan import (
+        answers,
+        check,
+        coverage,
+        judging_costs,
+        make_manifest,
+        outline,
+        seconds,
+        study_id,
+        subjects_at_hand,
+    )
+
+    loaded = load_study(study)
+    check(loaded)
+    manifest = make_manifest(loaded)
+    console = Console(highlight=False)
+    console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}")
+    console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
+                  f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
+    table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)
+    total = 0.0
+    for name, trials in outline(loaded):
+        cost = sum(seconds(loaded, trial) for trial in trials)
+        total += cost
+        table.add_row(name, str(len(trials)), str(answers(loaded, trials)), f"{cost / 60:.1f}")
+    console.print(table)
+    parallel = loaded.resources.concurrent_trials
+    console.print(f"about {total / 60 / parallel:.0f} min, {parallel} trial(s) at a time, by rates of two CPU threads")
+    if loaded.resources.usd_per_hour:
+        spent = total / 3600 * loaded.resources.usd_per_hour
+        console.print(f"about {spent:.2f} USD of machine time, at {loaded.resources.usd_per_hour:g} an hour")
+    if loaded.search.stop is not None:
+        rule = f"the search ends earlier with the generation in which {loaded.search.stop} are reached"
+        console.print(rule, soft_wrap=True)
+    for judge in judging_costs(loaded):
+        console.print(
+            f"{escape(judge.label)}: at most {judge.calls:,} calls, {judge.calls_for_validity:,} for its validity; "
+            f"{judge.prompt_tokens:,} tokens in, {judge.completion_tokens:,} out; about {judge.usd:.2f} USD",
+            soft_wrap=True,
+        )
+    if loaded.prompts.data is not None:
+        console.print(f"training rows: {escape(loaded.prompts.data)} {loaded.planned()['data']}", soft_wrap=True)
+    for name in dict.fromkeys((loaded.subject, *subjects_at_hand(loaded))):
+        for line in coverage(loaded, name):
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(f"memory: {needed(loaded)}", markup=False, soft_wrap=True)
+    for name in (loaded.subject, *loaded.replicates):
+        if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
+            console.print(f"not here: {missing(get_subject(name))}")
+    if loaded.confirm.train_seeds < 5:
+        console.print(
+            f"{loaded.confirm.train_seeds} train seeds: wide intervals (5 are the default, 8 for publication)"
+        )
+    console.print(f"pre-registration {preregistration_hash(manifest)}", soft_wrap=True)
