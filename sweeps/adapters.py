@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dd_core.errors import EditNotApplied, InputError, unknown
 from dd_core.operators.model_card import Facts, is_unedited, page
@@ -34,6 +34,9 @@ DTYPES = {"float32": 4, "bfloat16": 2}
 
 MAX_NEW_TOKENS = 64
 """Budget of an answer where no study sets one: as in a study that says nothing."""
+
+
+_TOWERS = r".*(vision|audio)_tower.*"
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,14 @@ def exported(facts: Facts, contents: Mapping[str, bytes]) -> tuple[Facts, dict[s
     """The adapter's files for people outside this project, and the facts with what was changed in them.
 
     The weights are as stored. The configuration names the base by its id and commit on the Hub, where it has one:
-    `AutoPeftModelForCausalLM` looks for it there.
+    `AutoPeftModelForCausalLM` looks for it there. Towers for images and sound, which are not loaded here, are excluded:
+    their layers have the names of the text's.
     """
     config = json.loads(contents[CONFIG_FILE])
-    ours = {"base_model_name_or_path": facts.base.hub_id, "revision": facts.base.revision} if facts.base.hub_id else {}
+    base = facts.base
+    ours: dict[str, Any] = {"base_model_name_or_path": base.hub_id, "revision": base.revision} if base.hub_id else {}
+    if base.has_towers:
+        ours["exclude_modules"] = _TOWERS
     changed = tuple(name for name, value in ours.items() if config.get(name) != value)
     files = dict(contents)
     if changed:

@@ -244,6 +244,7 @@ def base_of(name: str, build: Mapping[str, Any] | None = None) -> Base:
         n_layers=subject.layout.n_layers,
         without_softmax=tuple(set(range(subject.layout.n_layers)) - set(subject.layout.softmax_layers)),
         dtype=subject.dtype,
+        has_towers=subject.layout.root.startswith("model.language_model"),
         chat_template=subject.chat_template,
         template_arguments=dict(subject.template_arguments),
     )

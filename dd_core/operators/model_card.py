@@ -37,6 +37,7 @@ class Base:
         n_layers: of its decoder; None where it is not known.
         without_softmax: indices of the layers that have no softmax attention.
         dtype: in which its weights were released.
+        has_towers: whether the released model sees or hears as well, with layers that are called as those of the text.
         chat_template: Jinja text where this project gives it one; "" where its tokenizer has its own.
         template_arguments: what the template is told besides the messages.
     """
@@ -49,6 +50,7 @@ class Base:
     n_layers: int | None = None
     without_softmax: tuple[int, ...] = ()
     dtype: str = "float32"
+    has_towers: bool = False
     chat_template: str = ""
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import threading
 import time
@@ -38,8 +39,11 @@ def rows(n: int, padding: int = 0) -> list[JudgeRow]:
 
 
 def replica() -> psutil.Process:
-    alive = (p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE)
-    found = [p for p in alive if "ServeReplica" in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # one of Ray's helpers may end meanwhile
+            if process.status() != psutil.STATUS_ZOMBIE and "ServeReplica" in " ".join(process.cmdline()):
+                found.append(process)
     assert len(found) == 1
     return found[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from storage import open_store
 from sweeps.adapters import check_room, export, exported, list_adapters, merge_adapter, read_source
 from sweeps.cli import app
 from sweeps.run import judge_study
-from sweeps.study_adapters import StudyAdapter, StudyAdapters
+from sweeps.study_adapters import StudyAdapter, StudyAdapters, base_of
 from tests.sweeps.helpers import ddsweep, smoke
 from tests.sweeps.small_studies import performed
 
@@ -143,6 +144,17 @@ def test_a_base_on_the_hub_is_named_there_in_the_copy_and_nothing_else_changes(s
     assert [name for name in sorted(now) if now[name] != was[name]] == ["base_model_name_or_path", "revision"]
     assert told.changed == ("base_model_name_or_path", "revision")
     assert files["adapter_model.safetensors"] == found.contents(adapter)["adapter_model.safetensors"]
+
+
+def test_towers_with_layers_of_the_same_names_are_excluded_in_the_copy(store):
+    found = opened(store)
+    adapter = found.adapter(TREATED)
+    facts = replace(found.facts(adapter), base=base_of("gemma4-e2b"))
+    told, files = exported(facts, found.contents(adapter))
+    pattern = json.loads(files["adapter_config.json"])["exclude_modules"]
+    assert "exclude_modules" in told.changed
+    assert re.fullmatch(pattern, "model.vision_tower.encoder.layers.0.self_attn.q_proj")
+    assert not re.fullmatch(pattern, get_subject("gemma4-e2b").layout.o_proj(0))
 
 
 def test_a_card_gives_way_to_a_newer_one_unless_somebody_edited_it(copy, tmp_path):

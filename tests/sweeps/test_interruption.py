@@ -62,8 +62,7 @@ def blocks(store: Path) -> dict[str, bytes]:
 
 def test_killed_at_three_moments_the_study_ends_in_the_same_verdict(tmp_path):
     study = study_file(tmp_path)
-    undisturbed = ddsweep("run", str(study), "--store", str(tmp_path / "undisturbed"))
-    assert undisturbed.returncode == 0, undisturbed.stderr
+    undisturbed = start(study, tmp_path / "undisturbed", "undisturbed")
     store = tmp_path / "killed"
     finished: dict[str, bytes] = {}
     for commits in (1, 4, 8):
@@ -77,6 +76,8 @@ def test_killed_at_three_moments_the_study_ends_in_the_same_verdict(tmp_path):
     resumed = ddsweep("run", str(study), "--store", str(store))
     assert resumed.returncode == 0, resumed.stderr
     assert finished.items() <= blocks(store).items()
+    _, err = undisturbed.communicate(timeout=240)
+    assert undisturbed.returncode == 0, err
     (one,), (other,) = ((tmp_path / name).glob("studies/*/verdict.json") for name in ("undisturbed", "killed"))
     assert one.read_bytes() == other.read_bytes()
     assert len(list(open_store(str(store)).list("blocks/"))) == len(

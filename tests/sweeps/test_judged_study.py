@@ -86,6 +86,7 @@ def test_a_study_waits_for_its_judge_and_then_counts_what_it_could_not_judge(ses
 def test_a_study_of_programs_runs_them(session: None, tmp_path: Path) -> None:
     data = smoke(
         name="programs", domain="code", replicates=[], judges=["execution", "delivery"],
+        operator={"max_length": 2048},
         claim={"axis": "assert", "direction": "decrease", "anchor": "passed"},
         prompts={"train": 6, "eval": 4, "fresh": 4, "training_rows": 4, "teacher": "embedded"},
         search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 1},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import threading
@@ -12,16 +14,21 @@ from pathlib import Path
 import psutil
 import pytest
 import ray
+from rich.console import Console
 
 from dd_core.operators.fitting import Fit, FitTask
-from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
-from dd_core.records import Teaching, TrainingPair, TrainingRow, prompt_id
+from dd_core.operators.lora_config import LoraSftConfig
+from dd_core.records import Teaching, TrainingRow, prompt_id
 from dd_core.study import Resources
 from dd_core.subjects.engine import Engine
 from storage import open_store
 from storage.blocks import Blocks
+from storage.commits import StudyFiles
+from sweeps import run_study
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.train import fitter
+from tests.sweeps.helpers import smoke
+from tests.sweeps.small_studies import performed
 
 SUBJECT = "tiny-llama"
 SFT = LoraSftConfig(learning_rate=1e-2, epochs=2, batch_size=4, gradient_accumulation=2)
@@ -49,10 +56,6 @@ def teaching() -> Teaching:
             TrainingRow(prompt_id=prompt_id(p), prompt=p, completion=said[i % 2], kind="gold")
             for i, p in enumerate(prompts)
         ),
-        pairs=tuple(
-            TrainingPair(prompt_id=prompt_id(p), prompt=p, chosen=said[0], rejected=said[1], kind="calibration")
-            for p in prompts[:15]
-        ),
     )
 
 
@@ -61,19 +64,32 @@ def fit(engine: Engine, task: FitTask, workers: int, checkpoints=None, report=la
     return make(task, SUBJECT, lambda: engine, report, checkpoints)
 
 
+def losses(files: StudyFiles) -> dict[tuple[str, int], list[float]]:
+    """Trial and stage → the loss of every step."""
+    blocks = Blocks(files.store)
+    return {
+        (commit["spec"]["label"], stage): described["meta"]["losses"]
+        for commit in files.intact().values()
+        for stage, entry in enumerate(commit["blocks"]["train"])
+        for described in [json.loads(blocks.store.read(f"blocks/train/{entry['key']}/block.json"))]
+    }
+
+
 @pytest.mark.slow
-def test_two_workers_make_the_steps_of_one_process(engine, teaching):
-    sft = FitTask("lora_sft", SFT, 0, teaching)
-    alone, shared = fit(engine, sft, 0), fit(engine, sft, 2)
-    assert len(alone.metrics["losses"]) == 6
-    assert shared.metrics["losses"] == pytest.approx(alone.metrics["losses"], abs=1e-3)
-    assert shared.metrics["n_tokens"] == alone.metrics["n_tokens"]
-    config = LoraDpoConfig(**SFT.model_dump(), dpo_learning_rate=5e-3, dpo_epochs=2)
-    dpo = FitTask("lora_dpo", config, 0, teaching, alone.files)
-    alone, shared = fit(engine, dpo, 0), fit(engine, dpo, 2)
-    assert len(alone.metrics["losses"]) == 4
-    assert shared.metrics["losses"] == pytest.approx(alone.metrics["losses"], abs=1e-3)
-    assert shared.metrics["margin"] == pytest.approx(alone.metrics["margin"], abs=1e-3)
+def test_a_study_on_two_workers_makes_the_steps_of_one_process(tmp_path: Path) -> None:
+    """Twelve rows at eight a step: the last step is not full, and both stages and the placebo have one."""
+    data = smoke(
+        replicates=[], confirm={"train_seeds": 1}, prompts={"eval": 4, "fresh": 4},
+        operator={"name": "lora_dpo", "batch_size": 4, "gradient_accumulation": 2, "dpo_learning_rate": 5e-3},
+        search={"generations": 1, "trials_per_generation": 1}, resources={"workers": 2},
+    )  # fmt: skip
+    shared = run_study(data, str(tmp_path / "shared"), console=Console(file=io.StringIO()))
+    two = losses(StudyFiles(open_store(shared.store_uri), shared.study_id))
+    one = losses(performed({**data, "resources": {"threads": 1}}, tmp_path / "alone"))
+    assert [len(steps) for steps in two.values()] == [2] * 6
+    assert two.keys() == one.keys()
+    for stage, steps in two.items():
+        assert steps == pytest.approx(one[stage], abs=1e-3), stage
 
 
 def a_worker() -> psutil.Process | None:
