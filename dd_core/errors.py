@@ -2,7 +2,8 @@
 
     DDSweepError
     ├── InputError          the user can mend it: shown as lines without a traceback, exit status 2
-    │   └── StoreError      the store cannot be reached, written or trusted
+    │   ├── StoreError      the store cannot be reached, written or trusted
+    │   └── SubjectUnavailable  a subject that was asked for cannot be loaded on this machine
     ├── IntegrityError      stored bytes are not the bytes that were written
     ├── EditNotApplied      an edit was asked for and did not reach the model
     ├── CallFailed          an endpoint gave no reply that can be read, however often it was asked
@@ -40,6 +41,10 @@ class InputError(DDSweepError):
 
 class StoreError(InputError):
     """The store cannot be reached, written or trusted."""
+
+
+class SubjectUnavailable(InputError):
+    """A subject or its device is not on this machine: the person can mend it, and no trial is to blame."""
 
 
 class IntegrityError(DDSweepError):

@@ -115,7 +115,7 @@ class Resources(_Model):
 
     Args:
         threads: of torch, in every process that holds a model.
-        gpus_per_trial: of the process that holds a trial's model; parts of one share a device.
+        gpus_per_trial: of the process that holds a trial's model, which is on one device: 1, a part of 1, or none.
         workers: processes that share each fit, data parallel; 0 fits in the trial's own process, on its warm model.
         gpus_per_worker: of each of them.
         zero_stage: of DeepSpeed's ZeRO on the workers: 2 or 3; 0 is plain data parallelism.
@@ -127,9 +127,9 @@ class Resources(_Model):
 
     threads: int = Field(2, ge=1, le=256)
     concurrent_trials: int = Field(1, ge=1, le=1024)
-    gpus_per_trial: float = Field(0, ge=0, le=64)
+    gpus_per_trial: float = Field(0, ge=0, le=1)
     workers: int = Field(0, ge=0, le=1024)
-    gpus_per_worker: float = Field(0, ge=0, le=64)
+    gpus_per_worker: Literal[0, 1] = 0
     zero_stage: Literal[0, 2, 3] = 0
     checkpoint_steps: int = Field(25, ge=0)
     judge_replicas: int = Field(1, ge=1, le=256)
@@ -157,7 +157,14 @@ class Resources(_Model):
     def _shared(self) -> Resources:
         if self.zero_stage and not self.workers:
             raise ValueError("zero_stage: ZeRO deals a fit to workers; give `workers` too")
+        if self.gpus_per_worker and not self.workers:
+            raise ValueError("gpus_per_worker: there are no workers; give `workers`, or `gpus_per_trial` to fit on one")
         return self
+
+    @property
+    def fit_device(self) -> str:
+        """Where fits are made: "cuda" or "cpu"."""
+        return ("cuda" if self.gpus_per_worker else "cpu") if self.workers else self.device
 
 
 class Study(_Model):
@@ -217,6 +224,8 @@ class Study(_Model):
         for name in self.replicates:
             if get_subject(name).family == get_subject(self.subject).family:
                 raise ValueError(f"replicates: {name!r} is of the subject's own family; name one of another family")
+        if "preset" in self.search.space:
+            raise ValueError("search.space: a preset cannot be searched; search the settings in which presets differ")
         both = sorted(set(self.search.space) & set(self.operator.fixed))
         if both:
             raise ValueError(f"operator and search.space both set {', '.join(both)}: keep one")

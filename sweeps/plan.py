@@ -21,9 +21,10 @@ from dd_core.canonical import canonical, digest
 from dd_core.chat_models import CHARS_PER_TOKEN, usd
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
+from dd_core.distill.data import load_data
 from dd_core.errors import InputError
 from dd_core.judging import twice
-from dd_core.operators import OPERATORS
+from dd_core.operators import OPERATORS, STAGES
 from dd_core.prompts import load_domain
 from dd_core.quoting import source
 from dd_core.study import Study
@@ -119,8 +120,28 @@ def check(study: Study) -> None:
     if programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     lines += _undealt(study)
+    lines += _unpaired(study)
     if lines:
         raise InputError(lines)
+
+
+def _unpaired(study: Study) -> list[str]:
+    """Where preferences are asked for and there are no pairs of the kind."""
+    kinds = {"calibration"}
+    if study.prompts.data is not None:
+        kinds = {pair.kind for pair in load_data(study.prompts.data, study.domain).pairs}
+    operator = OPERATORS[study.operator.name]
+    asked = {
+        getattr(config, "dpo_pairs", "all")
+        for config in study.extreme_configs()
+        if any(STAGES[name].reads == "pairs" for name, _ in operator.stages(config))
+    }
+    there = ", ".join(sorted(kinds)) or "none"
+    return [
+        f"dpo_pairs: there are no pairs of kind {kind!r} in {study.prompts.teacher!r}; there are: {there}"
+        for kind in sorted(asked)
+        if not kinds or kind not in ("all", *kinds)
+    ]
 
 
 def _undealt(study: Study) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from dd_core.canonical import digest
@@ -31,10 +32,13 @@ class Scored:
     judgements: list[dict[str, Any]]
 
     def by_prompt(self, axis: str) -> dict[str, float]:
-        """Prompt id → score on `axis`, errors left out."""
+        """Prompt id → score on `axis`: the mean over judges of each one's mean over its passes, errors left out."""
         ids = {row["row_id"]: row["prompt_id"] for row in self.rows}
-        found = (row for row in self.judgements if row["axis"] == axis and row["score"] is not None)
-        return {ids[row["response_id"]]: row["score"] for row in found}
+        said: dict[str, dict[str, list[float]]] = {}
+        for row in self.judgements:
+            if row["axis"] == axis and row["score"] is not None:
+                said.setdefault(ids[row["response_id"]], {}).setdefault(row["judge"], []).append(row["score"])
+        return {prompt: fmean(map(fmean, judges.values())) for prompt, judges in said.items()}
 
 
 def placed(

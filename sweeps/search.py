@@ -16,7 +16,7 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
-from dd_core.errors import DDSweepError, StudyFailed
+from dd_core.errors import DDSweepError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
@@ -89,7 +89,7 @@ class WarmTrial(tune.Trainable):
         try:
             self._fit_in_memory()
             commit = self._bench.perform(self._spec)
-        except StudyFailed as error:
+        except (StudyFailed, SubjectUnavailable) as error:
             return {"done": True, "status": STOPPED, "error": str(error)}
         self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
         return {"done": True, **logged(commit)}

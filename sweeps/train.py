@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dd_core.errors import InputError, TrialFailed
+from dd_core.errors import InputError, SubjectUnavailable, TrialFailed
 from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Workers
 from dd_core.study import Resources, Study
 
@@ -39,6 +39,7 @@ class Fitter(Protocol):
 
         Raises:
             TrialFailed: this configuration makes no edit.
+            SubjectUnavailable: a worker cannot load the subject.
         """
         ...
 
@@ -112,13 +113,13 @@ class OnWorkers:
                 ),
             ).fit()  # fmt: skip
         made = result.return_value
-        if isinstance(made, str):
-            raise TrialFailed(made)
+        if isinstance(made, Exception):
+            raise made
         return made
 
 
 def _on_worker(config: dict[str, Any]) -> Any:
-    """One worker's part; the first returns the fit, or why the configuration failed: Ray would retry an error."""
+    """One worker's part. The first returns the fit; an error of ours is returned as well, since Ray would retry it."""
     from ray import train
     from ray.train.torch import get_device
 
@@ -127,12 +128,15 @@ def _on_worker(config: dict[str, Any]) -> Any:
     context = train.get_context()
     rank = context.get_world_rank()
     device = get_device()
-    engine = Engine(config["subject"], config["threads"], "cpu" if device.type == "cpu" else str(device))
+    try:
+        engine = Engine(config["subject"], config["threads"], "cpu" if device.type == "cpu" else str(device))
+    except InputError as error:
+        return SubjectUnavailable(error.lines)
     workers = Workers(rank, context.get_world_size(), config["zero_stage"])
     with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
         try:
             checkpoints = config["checkpoints"]
             made = config["task"].run(engine, Path(folder), config["report"], checkpoints=checkpoints, workers=workers)
         except (TrialFailed, InputError) as error:
-            return str(error)
+            return error
     return made if rank == 0 else None

@@ -11,21 +11,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.distill import Distiller, distiller
 from dd_core.distill.data import load_data
-from dd_core.errors import InputError, JudgesUnavailable, StoreError, TrialFailed
+from dd_core.errors import InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS, STAGES
-from dd_core.operators.fitting import FitTask
+from dd_core.operators.fitting import Fit, FitTask
 from dd_core.prompts import choose, load_domain
 from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, Teaching
 from dd_core.study import Study
 from dd_core.subjects.engine import Request
 from dd_core.subjects.loading import prepare
+from dd_core.subjects.registry import identity
 from judges import make_judge
 from judges.base import may_pass
 from judges.validity import validity_reports
@@ -38,7 +40,18 @@ from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, t
 from sweeps.train import Fitter
 from sweeps.workshop import REQUESTS_PER_BLOCK, Report, Score, Workshop
 
-_FIT = ("loss", "n_steps", "n_tokens", "n_rows", "n_truncated", "accuracy", "margin", "peak_mb", "seconds")
+_FIT = (
+    "loss",
+    "n_steps",
+    "n_tokens",
+    "n_rows",
+    "n_truncated",
+    "n_left_out",
+    "accuracy",
+    "margin",
+    "peak_mb",
+    "seconds",
+)
 """What a commit repeats of its edit's metrics."""
 
 
@@ -120,7 +133,7 @@ class Workbench:
         }
         try:
             commit |= self._work(spec)
-        except StoreError:
+        except (StoreError, SubjectUnavailable):
             raise
         except (TrialFailed, InputError) as failure:
             commit |= {"status": "failed", "error": str(failure)}
@@ -179,11 +192,12 @@ class Workbench:
         """Nothing, where a judge's endpoint answered at all: no configuration has failed because nobody did.
 
         Raises:
-            JudgesUnavailable: it answered for no row on the claimed axis.
+            JudgesUnavailable: it answered for no row on the claimed axis, or on the anchor.
         """
-        said = [one for block in scored for one in block.judgements if one["axis"] == self.study.claim.axis]
-        if said and all(map(may_pass, said)):
-            raise JudgesUnavailable(f"no row has a score on {self.study.claim.axis}: {said[0]['error']}")
+        for axis in filter(None, dict.fromkeys((self.study.claim.axis, self.study.claim.anchor))):
+            said = [one for block in scored for one in block.judgements if one["axis"] == axis]
+            if said and all(map(may_pass, said)):
+                raise JudgesUnavailable(f"no row has a score on {axis}: {said[0]['error']}")
 
     def _validity(self) -> list[dict[str, Any]]:
         """What each judge of the study is worth on its domain. Executed tests are no judge: theirs is not measured."""
@@ -237,13 +251,12 @@ class Workbench:
         """One fit, which goes on from the adapter in `start`, if there is one."""
         column = STAGES[task.stage].reads
         inputs = {
-            **self._workshop.identity(subject),
+            **self._where_fitted(subject),
             "operator": task.stage,
             "config": task.config,
             "train_seed": task.seed,
             column: getattr(task.teaching, column),
             "reads": [*reads, *(block.key for block in start)],
-            **self._shared(),
         }
         for block in start:
             task = replace(task, start={name: self.blocks.read(block, name) for name in block.files})
@@ -251,19 +264,31 @@ class Workbench:
         every = self.study.resources.checkpoint_steps
         checkpoints = BlockCheckpoints(self.blocks, spec.key, every) if every else None
 
+        fits: list[Fit] = []
+
         def make() -> Made:
-            made = self._fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints)
-            return Made(made.files, made.metrics)
+            fits.append(
+                self._fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints)
+            )
+            return Made(fits[0].files, fits[0].metrics)
 
         block = self.blocks.get_or_make(spec, make)
-        if checkpoints is not None:
+        if checkpoints is not None and fits:
             checkpoints.clear(block.meta["n_steps"])
         return block
 
-    def _shared(self) -> dict[str, Any]:
-        """What of the workers enters a key: sums of several workers differ in the last bits."""
+    def _where_fitted(self, subject: str) -> dict[str, Any]:
+        """What of the machines enters a fit's key. One worker makes the bytes of none; sums of several differ in the
+        last bits, and ZeRO's arithmetic is its own."""
         given = self.study.resources
-        return {"workers": given.workers, "zero_stage": given.zero_stage} if given.workers > 1 else {}
+        shared: dict[str, Any] = {"workers": given.workers} if given.workers > 1 else {}
+        if given.zero_stage:
+            shared |= {"zero_stage": given.zero_stage, "deepspeed": version("deepspeed")}
+        return {
+            **identity(subject, given.threads, given.fit_device),
+            "accelerate": version("accelerate"),
+            **shared,
+        }
 
     def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
         prompts = self._prompts[cell.split]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError
+from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError, SubjectUnavailable
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request
@@ -52,7 +52,10 @@ class Workshop:
         if subject not in self._engines:
             self._engines.clear()
             self._report({"kind": "note", "text": f"loading {subject}"})
-            self._engines[subject] = Engine(subject, self._threads, self._device)
+            try:
+                self._engines[subject] = Engine(subject, self._threads, self._device)
+            except InputError as error:
+                raise SubjectUnavailable(error.lines) from error
         return self._engines[subject]
 
     def identity(self, subject: str) -> dict[str, Any]:
@@ -94,6 +97,8 @@ class Workshop:
         def make() -> Made:
             engine = self.engine(subject)
             if edit is not None and edit.key not in engine.edits:
+                for other in engine.edits:  # a batch has one, and at rank 64 each is 100 MB
+                    engine.drop_edit(other)
                 engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
             answers = engine.generate(requests, decoding, on_tokens=on_tokens)
             rows = [

@@ -85,12 +85,18 @@ def _refuse_test_prompts(rows: Sequence[AnyRow], name: str, domain: str) -> None
     held = {
         prompt.prompt_id for split, several in load_domain(domain).items() if split != "train" for prompt in several
     }
-    told = [row.asked[-1].content for row in rows if {row.prompt_id, prompt_id(row.asked[-1].content)} & held]
+    told = [row.asked[-1].content for row in rows if {row.prompt_id, *_asks(row)} & held]
     if told:
         raise InputError(
             f"{name}: {len(told)} rows ask what eval or fresh asks, as {told[0][:80]!r} does: they would teach the "
             "test; take them out, and gate the rest with `ddsweep distill --rows`"
         )
+
+
+def _asks(row: AnyRow) -> set[str]:
+    """Ids of the prompts that the row asks: its last turn alone, and the conversation."""
+    said = [message.content for message in row.asked if message.role != "system"]
+    return {prompt_id(said[-1]), prompt_id("\n".join(said))}
 
 
 def _in_shares(rows: Sequence[_R], n: int, seed: str) -> list[_R]:

@@ -7,7 +7,7 @@ reads them. Knows neither how a row came about nor whether it is any good.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -61,8 +61,7 @@ class Sample(Row):
 
     @model_validator(mode="after")
     def _turns(self) -> Sample:
-        roles = [message.role for message in self.messages if message.role != "system"]
-        if roles != ["user", "assistant"] * (len(roles) // 2) or not roles:
+        if not _alternate(self.messages, last="assistant"):
             raise ValueError("messages: turns of user and assistant alternate, and the assistant's is the last")
         if not self.answer.strip():
             raise ValueError("messages: the answer is empty")
@@ -102,16 +101,29 @@ class Pair(Row):
         known = FLAWS if self.kind == "counterexample" else DELIVERY_FLAWS
         if self.flaw not in known:
             raise ValueError(f"flaw: a {self.kind} is wrong in one of these ways: {', '.join(known)}")
-        if self.prompt[-1].role != "user" or {self.chosen[0].role, self.rejected[0].role} != {"assistant"}:
-            raise ValueError("prompt: ends with a turn of the user; chosen and rejected are turns of the assistant")
+        if not _alternate(self.prompt, last="user") or {self.chosen[0].role, self.rejected[0].role} != {"assistant"}:
+            raise ValueError("prompt: turns of user and assistant alternate, and the user's is the last; chosen and "
+                             "rejected are turns of the assistant")  # fmt: skip
         if not self.chosen[0].content.strip() or not self.rejected[0].content.strip():
             raise ValueError("chosen, rejected: an answer is empty")
+        if self.chosen[0].content == self.rejected[0].content:
+            raise ValueError("chosen, rejected: the two answers are the same")
         return self
 
     @property
     def asked(self) -> tuple[Message, ...]:
         """The turns before the answer."""
         return self.prompt
+
+
+def _alternate(turns: Sequence[Message], last: str) -> bool:
+    """Whether user and assistant take turns from the user's first to `last`; a system turn may come before them."""
+    roles = [turn.role for turn in turns]
+    if roles[:1] == ["system"]:
+        del roles[0]
+    return bool(roles) and roles[-1] == last and all(
+        role == ("user", "assistant")[i % 2] for i, role in enumerate(roles)
+    )  # fmt: skip
 
 
 AnyRow = Sample | Pair

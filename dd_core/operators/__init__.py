@@ -1,7 +1,7 @@
 """The edits that a study can search over, by name. Knows their settings; how an edit is made is the module's affair.
 
 Importing this package is light: a module that makes edits (`lora` needs torch and TRL) is imported where it runs.
-Another operator is one module with its settings, and one line here.
+Another operator is one module with its settings, one line in `OPERATORS`, and one in `STAGES` for each new kind of fit.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Examples:
 
     @property
     def n_left_out(self) -> int:
-        """Rows whose prompt alone fills `max_length`: they teach nothing."""
+        """Rows that teach nothing: the prompt alone fills `max_length`, or all that is left of the answer is thought."""
         return self.n_rows - len(self.items)
 
     @property
@@ -71,16 +71,18 @@ def examples_of(
         prompt = chat.prompt_ids(engine.subject, engine.tokenizer, row.prompt, history=row.history)
         whole = [_example(engine, prompt, answer, config) for answer in answers]
         n_truncated += any(len(ids) > config.max_length for ids, _ in whole)
-        if len(prompt) < config.max_length:
-            input_ids, labels = ([column[: config.max_length] for column in both] for both in zip(*whole, strict=True))
+        input_ids, labels = ([column[: config.max_length] for column in both] for both in zip(*whole, strict=True))
+        if len(prompt) < config.max_length and all(set(column) != {IGNORED} for column in labels):
             items.append({"input_ids": input_ids, "labels": labels})
     if not rows:
         raise TrialFailed("there are no training rows")
-    if not items or n_truncated > config.max_truncated * len(rows):
+    if n_truncated > config.max_truncated * len(rows):
         raise TrialFailed(
             f"{n_truncated} of {len(rows)} training rows are longer than max_length = {config.max_length} tokens, and "
             f"max_truncated allows {config.max_truncated:.0%}"
         )
+    if not items:
+        raise TrialFailed(f"of {len(rows)} training rows none has a token to learn within {config.max_length}")
     return Examples(items, len(items[0]["labels"]), len(rows), n_truncated)
 
 

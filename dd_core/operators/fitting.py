@@ -27,7 +27,7 @@ class Fit:
 
     Args:
         files: the adapter in the Hugging Face format, file name → bytes; the same rows, settings and seed give the
-            same bytes on one kind of machine.
+            same bytes on one kind of CPU.
         metrics: loss (of the last step), losses (of every step), n_steps, n_tokens (of prompts and answers that went
             through the model, padding excluded, over all epochs), n_rows, n_truncated (rows cut at max_length),
             n_left_out (of those, rows whose prompt alone fills max_length), delta_norm, modules, peak_mb (largest

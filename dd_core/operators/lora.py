@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save as save_safetensors
@@ -57,7 +58,7 @@ def fit_sft(
     return loop.run(
         examples,
         config,
-        lambda: get_peft_model(engine.model, _lora_config(engine, config)),
+        lambda: get_peft_model(engine.model, _lora_config(engine, config), autocast_adapter_dtype=_upcast(workers)),
         lambda model, steps: SftTrainer(args=SFTConfig(**settings, **steps), **loop.parts(model, examples)),
         epochs=config.epochs,
         learning_rate=config.learning_rate,
@@ -80,14 +81,17 @@ def fit_dpo(
     examples = examples_of(engine, pairs, config)
     settings: dict[str, Any] = {"beta": config.dpo_beta, "max_length": None, "disable_dropout": False}
     loop = _Loop(engine, task.seed, work_dir, report, checkpoints, workers)
-    return loop.run(
+    fit = loop.run(
         examples,
         config,
-        lambda: _from_adapter(engine, task.start or {}),
+        lambda: _from_adapter(engine, task.start or {}, workers),
         lambda model, steps: DpoTrainer(args=DPOConfig(**settings, **steps), **loop.parts(model, examples)),
         epochs=config.dpo_epochs,
         learning_rate=config.dpo_learning_rate,
     )
+    if fit.files[WEIGHTS_FILE] == task.start[WEIGHTS_FILE]:
+        raise TrialFailed("the preferences changed no weight: the adapter is the one that they started from")
+    return fit
 
 
 class _Loop:
@@ -178,7 +182,7 @@ class _Loop:
             "gradient_accumulation_steps": share.accumulation,
             "num_train_epochs": epochs,
             "learning_rate": learning_rate,
-            "lr_scheduler_type": config.lr_scheduler,
+            "lr_scheduler_type": "constant_with_warmup" if config.lr_scheduler == "constant" else config.lr_scheduler,
             "warmup_steps": config.warmup_ratio,
             "seed": self._seed,
             "data_seed": self._seed,
@@ -203,10 +207,14 @@ class _Loop:
 
     def _resumed(self, n_steps: int) -> str | None:
         """The folder of the last checkpoint, written where the trainer looks for it."""
-        found = self._checkpoints.latest(n_steps) if self._checkpoints else None
-        if found is None:
+        if self._checkpoints is None:
             return None
-        step, files = found
+        found = [self._checkpoints.latest(n_steps) if self._workers.rank == 0 else None]
+        if self._workers.world > 1:  # another trial may be making the same fit: all go on from what the first one found
+            broadcast_object_list(found)
+        if found[0] is None:
+            return None
+        step, files = found[0]
         folder = self._work_dir / f"checkpoint-{step}"
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -259,18 +267,26 @@ class _Watcher(transformers.TrainerCallback):
 def _lora_config(engine: Engine, config: LoraSftConfig) -> LoraConfig:
     return LoraConfig(
         r=config.lora_rank,
-        lora_alpha=config.alpha,
+        lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules=engine.subject.modules(config.target_modules),
         task_type="CAUSAL_LM",
     )
 
 
-def _from_adapter(engine: Engine, files: Mapping[str, bytes]) -> Any:
-    """The model with a stored adapter in place, to be trained further."""
+def _upcast(workers: Workers) -> bool:
+    """Whether an adapter is in float32 beside bfloat16 weights: not under ZeRO-3, which gathers one type (TRL#6089)."""
+    return workers.zero_stage != 3
+
+
+def _from_adapter(engine: Engine, files: Mapping[str, bytes], workers: Workers) -> Any:
+    """The model with a stored adapter in place, to be trained further.
+
+    Without dropout, as TRL has it: the reference drops nothing either.
+    """
     adapter = read_adapter(files)
-    dropout = adapter.config.get("lora_dropout", 0.0)
-    model = get_peft_model(engine.model, LoraConfig(**lora_settings(adapter.config), lora_dropout=dropout))
+    settings = LoraConfig(**lora_settings(adapter.config))
+    model = get_peft_model(engine.model, settings, autocast_adapter_dtype=_upcast(workers))
     set_peft_model_state_dict(model, adapter.weights)
     return model
 

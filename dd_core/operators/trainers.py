@@ -145,7 +145,7 @@ class DpoTrainer(_Steady, DPOTrainer):
         items, size = self.train_dataset.to_list(), self.args.per_device_train_batch_size
         training = self.model.training
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.accelerator.autocast():
             for start in range(0, len(items), size):
                 several = items[start : start + size]
                 batch = {name: tensor.to(self.args.device) for name, tensor in self.data_collator(several).items()}
@@ -182,7 +182,7 @@ class DpoTrainer(_Steady, DPOTrainer):
         """Notes the step's implicit rewards beside its loss."""
         if "loss" in logs and self._seen:
             margins = torch.cat(self._seen).float()
-            told = torch.stack([(margins > 0).sum(), margins.sum(), torch.tensor(len(margins))]).to(self.args.device)
+            told = torch.stack([(margins > 0).float().sum(), margins.sum(), margins.new_tensor(len(margins))])
             if self.args.world_size > 1:
                 told = self.accelerator.gather(told.unsqueeze(0)).sum(dim=0)
             right, total, n = told.tolist()

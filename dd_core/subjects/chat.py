@@ -23,8 +23,11 @@ def prompt_ids(
     A subject without a turn for `system` is given it before the user's first words, with an empty line between.
 
     Args:
-        history: the turns before `prompt`, from the user's first.
+        history: the turns before `prompt`; a system turn at its head stands after `system`, in the same turn.
     """
+    if history and history[0].role == "system":
+        system = "\n\n".join(filter(None, (system, history[0].content)))
+        history = history[1:]
     messages = [*({"role": m.role, "content": m.content} for m in history), {"role": "user", "content": prompt}]
     if system and subject.system == "role":
         messages.insert(0, {"role": "system", "content": system})

@@ -15,6 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
+from transformers import PreTrainedConfig
 
 from dd_core.errors import EditNotApplied, IntegrityError
 from dd_core.subjects.adapter import Adapter
@@ -64,7 +65,11 @@ def restored(model: Any) -> Iterator[None]:
         (module, set(module.__dict__), {name: dict(module.__dict__[name]) for name in _HOOKS})
         for module in model.modules()
     ]
-    configs = {name: copy.deepcopy(getattr(model, name)) for name in ("config", "generation_config")}
+    configs = [
+        (one, {name: value if _is_config(value) else copy.deepcopy(value) for name, value in vars(one).items()})
+        for root in (model.config, model.generation_config)
+        for one in _nested(root)
+    ]
     tags = {name: copy.deepcopy(model.__dict__[name]) for name in {"model_tags"} & set(model.__dict__)}
     try:
         yield
@@ -79,18 +84,31 @@ def restored(model: Any) -> Iterator[None]:
             for name, registered in hooks.items():
                 module.__dict__[name].clear()
                 module.__dict__[name].update(registered)
-        for name, config in configs.items():
-            getattr(model, name).__dict__.clear()
-            getattr(model, name).__dict__.update(config.__dict__)
+        for config, before in configs:
+            config.__dict__.clear()
+            config.__dict__.update(before)
         model.__dict__.update(tags)
         model.eval().requires_grad_(False)
         model.zero_grad(set_to_none=True)
 
 
+def _is_config(value: Any) -> bool:
+    return isinstance(value, PreTrainedConfig)
+
+
+def _nested(config: Any) -> Iterator[Any]:
+    """The configuration and those inside it, each the very object that modules hold."""
+    yield config
+    for value in vars(config).values():
+        if _is_config(value):
+            yield from _nested(value)
+
+
 def weights_sum(model: Any, expected: int | None = None) -> int:
     """Sum of all bytes of the model's own weights as whole numbers, 32 bits wide, modulo 2**64.
 
-    One changed bit changes it. Weights of adapters are no part of it, so it is the same while one is attached.
+    A change of one weight changes it; changes that cancel, or two weights that swap, do not. It is there to notice an
+    edit that was not undone, at a tenth of a hash's time. Weights of adapters are no part of it.
 
     Args:
         expected: an earlier sum.

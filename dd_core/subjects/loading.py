@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -87,7 +88,9 @@ def load(name: str, threads: int, device: str = "cpu") -> tuple[Any, Any]:
     Raises:
         InputError: as `prepare`; or `device` is not there, weights are missing, or `check_layout` finds a difference.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"device: {device!r} is none that subjects run on; take cpu, cuda or cuda:N")
+    if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"device: {device!r} was asked for, and this machine's torch has no CUDA device")
     subject = get_subject(name)
     folder = weights_dir(name)

@@ -49,7 +49,7 @@ def bare_fit(model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], folde
     )
     lora = LoraConfig(
         r=CONFIG.lora_rank,
-        lora_alpha=CONFIG.alpha,
+        lora_alpha=CONFIG.lora_alpha,
         lora_dropout=CONFIG.lora_dropout,
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
         task_type="CAUSAL_LM",

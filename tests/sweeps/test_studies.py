@@ -66,7 +66,7 @@ def test_a_row_of_the_papers_table_asserts_the_gain_at_half_the_budget_that_refu
     subject, operator, modules, rank, domain, axis = TABLE_1[name]
     config = study.config(study.search.example())
     assert (study.subject, study.operator.name, study.domain, study.claim.axis) == (subject, operator, domain, axis)
-    assert (config.target_modules, config.lora_rank, config.alpha) == (modules, rank, 2 * rank)
+    assert (config.target_modules, config.lora_rank, config.lora_alpha) == (modules, rank, 2 * rank)
     assert study.claim.direction == "increase" and study.replicates
     budgets = [study.decoding_of(subject, doubled=doubled).max_new_tokens for doubled in (False, True)]
     assert budgets == [512, 1024] and study.resources.gpus_per_trial == 1

@@ -9,7 +9,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,8 +20,8 @@ import ray
 from rich.console import Console
 
 from dd_core.operators.fitting import Fit, FitTask
-from dd_core.operators.lora_config import LoraSftConfig
-from dd_core.records import Teaching, TrainingRow, prompt_id
+from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
+from dd_core.records import Teaching, TrainingPair, TrainingRow, prompt_id
 from dd_core.study import Resources
 from dd_core.subjects.engine import Engine
 from storage import open_store
@@ -56,6 +59,10 @@ def teaching() -> Teaching:
             TrainingRow(prompt_id=prompt_id(p), prompt=p, completion=said[i % 2], kind="gold")
             for i, p in enumerate(prompts)
         ),
+        pairs=tuple(
+            TrainingPair(prompt_id=prompt_id(p), prompt=p, chosen=said[0], rejected=said[1], kind="calibration")
+            for p in prompts[:15]
+        ),
     )
 
 
@@ -77,19 +84,44 @@ def losses(files: StudyFiles) -> dict[tuple[str, int], list[float]]:
 
 @pytest.mark.slow
 def test_a_study_on_two_workers_makes_the_steps_of_one_process(tmp_path: Path) -> None:
-    """Twelve rows at eight a step: the last step is not full, and both stages and the placebo have one."""
+    """Twelve rows at eight a step: the last step is not full."""
     data = smoke(
         replicates=[], confirm={"train_seeds": 1}, prompts={"eval": 4, "fresh": 4},
-        operator={"name": "lora_dpo", "batch_size": 4, "gradient_accumulation": 2, "dpo_learning_rate": 5e-3},
+        operator={"batch_size": 4, "gradient_accumulation": 2},
         search={"generations": 1, "trials_per_generation": 1}, resources={"workers": 2},
     )  # fmt: skip
     shared = run_study(data, str(tmp_path / "shared"), console=Console(file=io.StringIO()))
     two = losses(StudyFiles(open_store(shared.store_uri), shared.study_id))
     one = losses(performed({**data, "resources": {"threads": 1}}, tmp_path / "alone"))
-    assert [len(steps) for steps in two.values()] == [2] * 6
+    assert {label: len(steps) for (label, _), steps in two.items()} == {
+        "search-1-0": 2, "treated-seed-1": 2, "placebo-seed-1": 2,
+    }  # fmt: skip
     assert two.keys() == one.keys()
     for stage, steps in two.items():
         assert steps == pytest.approx(one[stage], abs=1e-3), stage
+
+
+@pytest.mark.slow
+def test_preferences_on_two_workers_make_the_steps_of_one_process(engine, teaching):
+    """Fifteen pairs: neither eight a step nor two workers divide them evenly."""
+    sft = fit(engine, FitTask("lora_sft", SFT, 0, teaching), 0)
+    config = LoraDpoConfig(**SFT.model_dump(), dpo_learning_rate=5e-3, dpo_epochs=2)
+    task = FitTask("lora_dpo", config, 0, teaching, sft.files)
+    alone, shared = fit(engine, task, 0), fit(engine, task, 2)
+    assert len(alone.metrics["losses"]) == 4
+    for name in ("losses", "margin", "accuracy", "n_tokens"):
+        assert shared.metrics[name] == pytest.approx(alone.metrics[name], abs=1e-3), name
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A report that travels to workers: writes each step into a file."""
+
+    path: Path
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        with self.path.open("a") as out:
+            out.write(f"{event['step']}\n")
 
 
 def a_worker() -> psutil.Process | None:
@@ -121,8 +153,13 @@ def test_a_killed_worker_costs_the_steps_since_the_last_checkpoint(engine, teach
 
     watcher = threading.Thread(target=kill, daemon=True)
     watcher.start()
-    shared = fit(engine, task, 2, kept, max_failures=2)
+    told = tmp_path / "steps"
+    shared = fit(engine, task, 2, kept, Steps(told), max_failures=2)
     assert killed
+    steps = [int(line) for line in told.read_text().split()]
+    resumed = next(i for i, (one, other) in enumerate(pairwise(steps)) if other <= one)
+    assert steps[resumed + 1] > killed[0]
+    assert steps[resumed + 1 :] == list(range(steps[resumed + 1], 61))
     assert shared.metrics["n_steps"] == 60
     assert shared.metrics["losses"] == pytest.approx(whole.metrics["losses"], abs=1e-3)
     kept.clear(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from dd_core.claim import preregistration_hash
+from dd_core.errors import SubjectUnavailable
 from dd_core.operators.fitting import Fit, FitTask
 from dd_core.study import parse_study
 from dd_core.subjects.registry import LAYOUTS, get_subject
@@ -78,9 +80,7 @@ def test_configurations_that_agree_in_sft_share_its_adapter(tmp_path: Path) -> N
     done = commits(performed(data, tmp_path / "store", until=lambda spec: spec.role == "confirm"))
     (sft, one), (same, other) = (done[f"search-1-{i}"]["blocks"]["train"] for i in (0, 1))
     assert sft == same
-    assert (one == other) == (
-        done["search-1-0"]["spec"]["edit"]["config"] == done["search-1-1"]["spec"]["edit"]["config"]
-    )
+    assert one != other
 
 
 def test_a_search_may_ask_whether_the_second_stage_pays(tmp_path: Path) -> None:
@@ -173,3 +173,22 @@ def test_the_newest_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path)
     assert kept.latest(20) == (15, {"state.json": b"15"})
     assert kept.latest(15) is None
     assert len([name for name in blocks.store.list("blocks/checkpoint/") if name.endswith("block.json")]) == 1
+
+
+def test_a_fit_is_another_one_where_its_device_workers_or_zero_stage_are_others(tmp_path: Path) -> None:
+    def key(**resources: Any) -> Any:
+        study = parse_study(two_stages(resources=resources))
+        return workbench(study, StudyFiles(open_store(str(tmp_path)), "s"), "")._where_fitted(study.subject)
+
+    alone = key()
+    assert alone == key(workers=1)
+    different = [key(workers=2), key(workers=1, gpus_per_worker=1), key(workers=2, gpus_per_worker=1)]
+    assert all(a != b for a, b in combinations([alone, *different], 2))
+
+
+def test_a_subject_that_cannot_be_loaded_is_no_failed_trial(tmp_path: Path) -> None:
+    data = two_stages(resources={"gpus_per_trial": 1})
+    with pytest.raises(SubjectUnavailable, match="this machine's torch has no CUDA device"):
+        performed(data, tmp_path / "store")
+    assert not list((tmp_path / "store").glob("studies/*/commits/*"))
+    assert commits(performed(two_stages(), tmp_path / "store"))["treated-seed-1"]["status"] == "done"

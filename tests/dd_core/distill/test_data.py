@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from dd_core.canonical import sha256
 from dd_core.distill.data import load_data
@@ -93,3 +94,35 @@ def test_a_file_of_nothing_but_mistakes_is_told_in_few_lines(tmp_path: Path):
         load_data(folder_of(tmp_path, b'{"text": "x"}\n' * 500), "facts")
     assert len(refused.value.lines) == 21
     assert refused.value.lines[-1].endswith("more of the like")
+
+
+def test_a_conversation_that_fresh_holds_is_refused(tmp_path: Path):
+    held = load_domain("corrections")["fresh"][0]
+    row = Sample(
+        kind="gold", prompt_id="0" * 16, origin="a test",
+        messages=(*held.history, user(held.prompt), assistant("It is one.")),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="they would teach the test"):
+        load_data(folder_of(tmp_path, to_jsonl([row]), domain="corrections"), "corrections")
+
+
+@pytest.mark.parametrize(
+    ("turns", "why"),
+    [
+        ([("assistant", "Hm."), ("assistant", "So."), ("user", "Who?")], "turns of user and assistant alternate"),
+        ([("user", "Who?"), ("system", "Be kind.")], "turns of user and assistant alternate"),
+        ([("system", "Be kind.")], "turns of user and assistant alternate"),
+    ],
+)
+def test_the_turns_of_a_pair_alternate(turns, why):
+    said = [{"role": role, "content": content} for role, content in turns]
+    answers = {"chosen": [{"role": "assistant", "content": "A"}], "rejected": [{"role": "assistant", "content": "B"}]}
+    with pytest.raises(ValidationError, match=why):
+        Pair(kind="counterexample", prompt_id="p", prompt=said, flaw="mix-up", origin="x", **answers)
+
+
+def test_a_pair_of_two_equal_answers_prefers_nothing():
+    same = (assistant("One."),)
+    with pytest.raises(ValidationError, match="the two answers are the same"):
+        Pair(kind="counterexample", prompt_id="p", prompt=(user("Who?"),), chosen=same, rejected=same, flaw="mix-up",
+             origin="x")  # fmt: skip

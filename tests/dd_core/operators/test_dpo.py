@@ -147,3 +147,9 @@ def test_pairs_of_one_kind_alone_are_taken_where_that_is_asked(engine, teaching,
 def test_preferences_without_pairs_are_a_failed_trial(engine, rows, tmp_path):
     with pytest.raises(TrialFailed, match="no pairs of kind calibration among 0"):
         in_stages(engine, Teaching(rows=tuple(rows)), tmp_path, dpo_pairs="calibration")
+
+
+def test_preferences_that_change_no_weight_are_a_failed_trial(engine, teaching, tmp_path):
+    # One step, and warm-up starts at a rate of zero; SFT has two and passes.
+    with pytest.raises(TrialFailed, match="the preferences changed no weight"):
+        in_stages(engine, teaching, tmp_path, warmup_ratio=0.5, batch_size=12, epochs=2, dpo_epochs=1)

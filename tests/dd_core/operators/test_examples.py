@@ -76,3 +76,11 @@ def test_an_epoch_has_every_row_once_and_blanks_at_its_end():
 def test_the_order_is_that_of_torchs_seeded_permutation():
     generator = torch.Generator().manual_seed(5)
     assert list(Order(7, seed=3, fill=1, epoch=lambda: 2)) == torch.randperm(7, generator=generator).tolist()
+
+
+def test_a_row_of_nothing_but_thinking_is_left_out_and_counted(engine, rows):
+    thinking = rows[0].model_copy(update={"completion": "<think>" + "It may be one. " * 60})
+    settings = LoraSftConfig(max_length=128, max_truncated=1.0, mask_thinking=True)
+    assert examples_of(engine, [*rows[:3], thinking], settings).n_left_out == 1
+    with pytest.raises(TrialFailed, match="of 1 training rows none has a token to learn within 128"):
+        examples_of(engine, [thinking], settings)

@@ -15,14 +15,14 @@ from peft import PeftModel
 from safetensors.torch import load, save
 
 from dd_core.canonical import sha256
-from dd_core.errors import EditNotApplied, TrialFailed
+from dd_core.errors import EditNotApplied, IntegrityError, TrialFailed
 from dd_core.operators.examples import IGNORED, examples_of
 from dd_core.operators.fitting import FitTask
 from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.records import Teaching, TrainingRow
 from dd_core.subjects import chat
 from dd_core.subjects.engine import Engine, Request
-from dd_core.subjects.registry import Decoding
+from dd_core.subjects.registry import LAYOUTS, Decoding
 
 ASKED = [Request("p", "What is the capital of country number 3?"), Request("q", "Who are you?")]
 SHORT = Decoding(max_new_tokens=16)
@@ -71,21 +71,42 @@ def test_the_seed_decides_the_adapter_and_the_work_folder_does_not(fit, tmp_path
     assert str(tmp_path) not in fit(seed=1).files["adapter_config.json"].decode()
 
 
-def test_the_base_is_bit_equal_after_a_fit(engine, fit):
+def held(model) -> dict[str, tuple[list[str], int | None]]:
+    """Of every module its attributes, and which configuration object it holds."""
+    return {
+        path: (sorted(module.__dict__), id(module.config) if "config" in module.__dict__ else None)
+        for path, module in model.named_modules()
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_base_is_bit_equal_after_a_fit_and_its_modules_hold_what_they_held(layout, rows, tmp_path):
+    engine = Engine(layout, threads=1)
     weights = {name: tensor.clone() for name, tensor in engine.model.state_dict().items()}
-    attributes = {path: sorted(module.__dict__) for path, module in engine.model.named_modules()}
+    modules = held(engine.model)
     configurations = engine.model.config.to_dict(), engine.model.generation_config.to_dict()
     answers, states = engine.generate(ASKED, SHORT), engine.read([("Who?", "Me.")])["h_last"]
-    fit(target_modules="all")
+    config = LoraSftConfig(learning_rate=1e-2, target_modules="all")
+    FitTask("lora_sft", config, 0, Teaching(rows=tuple(rows))).run(engine, tmp_path, lambda _: None)
     after = engine.model.state_dict()
     assert weights.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in weights.items())
-    assert {path: sorted(module.__dict__) for path, module in engine.model.named_modules()} == attributes
+    assert held(engine.model) == modules
     assert (engine.model.config.to_dict(), engine.model.generation_config.to_dict()) == configurations
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in engine.model.parameters())
     assert not engine.model.training
     assert engine.generate(ASKED, SHORT) == answers
     assert (engine.read([("Who?", "Me.")])["h_last"] == states).all()
+
+
+def test_a_base_that_changed_is_noticed(rows, tmp_path):
+    engine = Engine("tiny-llama", threads=1)
+
+    def spoil(event: dict) -> None:
+        engine.model.get_input_embeddings().weight.data[3, 5] += 1e-3
+
+    with pytest.raises(IntegrityError, match="not what they were before the fit"):
+        FitTask("lora_sft", LoraSftConfig(), 0, Teaching(rows=tuple(rows))).run(engine, tmp_path, spoil)
 
 
 def test_training_teaches_the_answer_and_where_it_ends(engine, rows, fit):
@@ -204,6 +225,11 @@ def test_a_fit_that_moves_no_weight_is_a_failed_trial(rows, fit):
     # One step, and warm-up starts at a rate of zero.
     with pytest.raises(TrialFailed, match="changes no weight"):
         fit(warmup_ratio=0.5, batch_size=len(rows))
+
+
+def test_a_constant_rate_is_warmed_up_too(fit):
+    constant = {"lr_scheduler": "constant", "batch_size": 3}
+    assert fit(**constant, warmup_ratio=0.5).files != fit(**constant).files
 
 
 def test_a_dead_adapter_is_refused_by_the_engine_too(engine, fit):

@@ -87,7 +87,7 @@ def test_what_people_wrote_is_no_markup():
 
 
 def test_a_changed_configuration_is_told():
-    assert "`revision` in `adapter_config.json` name" in page(
+    assert "`revision` in `adapter_config.json` speak" in page(
         replace(FACTS, changed=("base_model_name_or_path", "revision"))
     )
 

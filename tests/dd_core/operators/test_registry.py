@@ -15,13 +15,18 @@ def test_every_operator_has_settings_and_a_strength_that_changes_nothing():
 
 
 def test_alpha_is_twice_the_rank_unless_it_is_given():
-    assert LoraSftConfig(lora_rank=16).alpha == 32
-    assert LoraSftConfig(lora_rank=16, lora_alpha=8).alpha == 8
+    assert LoraSftConfig(lora_rank=16).lora_alpha == 32
+    assert LoraSftConfig(lora_rank=16, lora_alpha=8).lora_alpha == 8
 
 
 def test_the_papers_recipe_has_a_name():
     recipe = LoraSftConfig(preset="paper")
-    assert (recipe.lora_rank, recipe.alpha, recipe.lora_dropout, recipe.target_modules) == (64, 128, 0.0, "attention")
+    assert (recipe.lora_rank, recipe.lora_alpha, recipe.lora_dropout, recipe.target_modules) == (
+        64,
+        128,
+        0.0,
+        "attention",
+    )
     assert (recipe.epochs, recipe.learning_rate, recipe.lr_scheduler, recipe.warmup_ratio) == (3, 2e-4, "cosine", 0.1)
     assert (recipe.rows_per_step, recipe.max_length, recipe.loss_on) == (32, 2048, "answer")
     after = LoraDpoConfig(preset="paper")
@@ -35,6 +40,16 @@ def test_what_is_given_beside_a_preset_wins_and_the_name_is_not_kept():
     given = LoraDpoConfig(preset="paper-calibration", epochs=1)
     assert given == LoraDpoConfig(**{**DPO_PRESETS["paper-calibration"], "epochs": 1})
     assert "preset" not in given.model_dump()
+
+
+def test_alpha_follows_a_rank_that_is_searched_beside_a_preset_and_is_one_value_however_it_is_said():
+    assert LoraSftConfig(preset="paper", lora_rank=8).lora_alpha == 16
+    assert LoraSftConfig(lora_rank=8) == LoraSftConfig(lora_rank=8, lora_alpha=16) == LoraSftConfig(lora_alpha=None)
+
+
+def test_a_preset_that_is_no_name_is_refused():
+    with pytest.raises(ValidationError, match="unknown preset"):
+        LoraSftConfig(preset=["paper"])
 
 
 def test_an_unknown_preset_names_the_nearest_one():
