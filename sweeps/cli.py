@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import DDSweepError, InputError
-from sweeps.adapter_verbs import adapter_app
-from sweeps.judge_verbs import judge_app
-from sweeps.plan_verb import plan
-from sweeps.profile_verb import profile
 from sweeps.shell import StudyFile, folder_writer, interruptible
-from sweeps.tools import TOOLS, tools
+from sweeps.verbs.adapter import adapter_app
+from sweeps.verbs.judge import judge_app
+from sweeps.verbs.plan import plan
+from sweeps.verbs.profile import profile
+from sweeps.verbs.tools import TOOLS, tools
 
 DEFAULT_STORE = "ddsweep-store"
 

@@ -47,7 +47,7 @@ class Examples:
 
     @property
     def n_left_out(self) -> int:
-        """Rows that teach nothing: the prompt alone fills `max_length`, or all that is left of the answer is thought."""
+        """Rows that teach nothing: the prompt alone fills `max_length`, or only thinking is left of the answer."""
         return self.n_rows - len(self.items)
 
     @property

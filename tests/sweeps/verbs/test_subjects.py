@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dd_core.subjects import check
 from dd_core.subjects.registry import SUBJECTS
-from sweeps.subject_verbs import subjects_app
+from sweeps.verbs.subjects import subjects_app
 from tests.sweeps.helpers import ddsweep
 
 

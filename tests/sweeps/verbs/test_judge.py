@@ -316,7 +316,7 @@ def served(here: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "sweeps.cli", "judge", "serve", "--judge", "delivery", "--port", str(port)]
     environment = {**os.environ, "DDSWEEP_JUDGE_TOKEN": "of-the-test", "PYTHONPATH": os.getcwd()}
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     process = subprocess.Popen(
         command, cwd=root, env={**environment, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The verb `profile`, beside a study as the verbs of `sweeps.tools` are: what a subject is like before any edit."""
+"""The verb `profile`: what a subject is like before any edit."""
 
 from __future__ import annotations
 

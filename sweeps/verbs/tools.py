@@ -12,7 +12,7 @@ import typer
 
 from dd_core.errors import InputError, unknown
 from sweeps.shell import folder_writer, interruptible, is_there, make_folder
-from sweeps.subject_verbs import subjects_app
+from sweeps.verbs.subjects import subjects_app
 
 TOOLS = "Tools"
 
