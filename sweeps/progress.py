@@ -31,6 +31,7 @@ class Display:
         self._left_s = sum(weights.values())
         self._started = time.monotonic()
         self._spent_s = 0.0
+        self._last_end = self._started
         self._last_line = self._started
         self._done, self._total = done, total
         self._running: dict[str, str] = {}
@@ -88,6 +89,7 @@ class Display:
         weight = self._weights.pop(self._planned(label), 0.0)
         self._left_s -= weight
         self._spent_s += weight
+        self._last_end = time.monotonic()
         if event["score"] is not None and (self._best is None or event["score"] > self._best[0]):
             self._best = (event["score"], label)
         outcome = "done"
@@ -119,7 +121,9 @@ class Display:
     def _state(self) -> str:
         parts = []
         if self._spent_s:
-            left = self._left_s * (time.monotonic() - self._started) / self._spent_s
+            # How much slower than estimated things went is known as of the last end; since then time has passed.
+            slower = (self._last_end - self._started) / self._spent_s
+            left = self._left_s * slower - (time.monotonic() - self._last_end)
             parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {max(left, 0):.0f} s left")
         parts += [f"{label} ({what})" for label, what in self._running.items()]
         if self._best:

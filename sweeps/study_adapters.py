@@ -14,6 +14,7 @@ from typing import Any
 from dd_core.canonical import digest
 from dd_core.claim import preregistration_hash
 from dd_core.errors import InputError, IntegrityError, unknown
+from dd_core.objectives import chosen
 from dd_core.operators.model_card import Base, Facts, Origin
 from dd_core.study import Study, parse_study
 from dd_core.subjects.registry import SUBJECTS, Hub, get_subject, recorded
@@ -135,12 +136,23 @@ class StudyAdapters:
             and spec["edit"]["data"] == "treated"
         ]
         tried = [label for label in self.labels if self.commits[label]["spec"]["role"] == "search"]
-        scored = [label for label in tried if isinstance(self.commits[label].get("score"), int | float)]
         if confirmed:
             config = self.commits[confirmed[0]]["spec"]["edit"]["config"]
             tried = [label for label in tried if self.commits[label]["spec"]["edit"]["config"] == config]
             return (tried[0] if tried else None), confirmed
-        return max(scored, key=lambda label: self.commits[label]["score"], default=None), []
+        return self._best_so_far(tried), []
+
+    def _best_so_far(self, tried: list[str]) -> str | None:
+        """Of the scored trials at the largest budget the one that would be confirmed."""
+        scored = [self.commits[label] for label in tried if self.commits[label].get("score") is not None]
+        halving = self.study.search.halving
+        if halving is not None and scored:
+            budgets = [commit["spec"]["edit"]["config"][halving.setting] for commit in scored]
+            scored = [commit for commit, budget in zip(scored, budgets, strict=True) if budget == max(budgets)]
+        pairs = [
+            (commit["score"], tuple(commit["objectives"]) if "objectives" in commit else None) for commit in scored
+        ]
+        return scored[chosen(pairs)]["spec"]["label"] if scored else None
 
     def all(self) -> list[StudyAdapter]:
         """Every adapter, in the order of `labels`.

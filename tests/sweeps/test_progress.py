@@ -53,3 +53,18 @@ def test_a_rung_is_known_whichever_configuration_takes_it():
     with Display(Console(file=out, width=80), 0, 1, {"search-1-0-rung-1": 10.0}) as display:
         display.event({"label": "search-1-3-rung-1", **end()})
     assert "[1/1] search-1-3-rung-1" in out.getvalue() and "about 0 s left" in out.getvalue()
+
+
+def test_the_time_left_falls_while_a_trial_runs(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("sweeps.progress.time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    with Display(Console(file=out, width=200), 0, 3, dict.fromkeys(("a", "b", "c"), 100.0)) as display:
+        for moment, event in ((0, "start"), (200, "end"), (230, None), (300, None)):
+            now[0] = float(moment)
+            if event:
+                display.event({"label": "a", **(end() if event == "end" else {"kind": event})})
+            else:
+                display.tick()
+    told = [int(line.split("about ")[1].split(" min")[0]) for line in out.getvalue().splitlines() if "about" in line]
+    assert told == [7, 5]
