@@ -15,6 +15,22 @@ _PASSWORD = re.compile(r"//[^/@\s']*@")
 """Who logs in, in an address."""
 
 
+class _Loader(yaml.SafeLoader):
+    """As YAML's safe loader, but a key that is there twice is an error: the last one would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = (key_node.tag, key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key_node.value!r} is there twice", key_node.start_mark
+                )
+            if key is not None and key_node.tag != "tag:yaml.org,2002:merge":
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, noun: str) -> Any:
     """The plain data of the YAML file at `path`.
 
@@ -32,7 +48,7 @@ def read_yaml(path: Path, noun: str) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""

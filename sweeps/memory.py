@@ -30,7 +30,7 @@ from dd_core.records import Message
 from dd_core.search_space import Choice
 from dd_core.study import Resources, Study
 from dd_core.subjects.registry import get_subject
-from sweeps.plan import subjects_at_hand
+from sweeps.plan import outline, subjects_at_hand
 
 Split = Literal["train", "eval", "fresh"]
 
@@ -114,7 +114,8 @@ def needed(study: Study) -> Need:
     written = [_writing(study, name) for name in subjects]
     fitted = [trial for name in subjects for config in _configs(study) for trial in _fits(study, name, config)]
     largest = max([*written, *fitted], key=lambda trial: trial.bytes)
-    return Need(largest, study.resources.concurrent_trials, RAY_BYTES + _judges(study))
+    at_once = min(study.resources.concurrent_trials, max(len(trials) for _, trials in outline(study)))
+    return Need(largest, at_once, RAY_BYTES + _judges(study))
 
 
 def require(study: Study, environ: Mapping[str, str] = os.environ, free: int | None = None) -> None:
@@ -343,10 +344,6 @@ def _smaller_fits(
                 f"batch_size {size} with gradient_accumulation {accumulation}, which keeps the "
                 f"{config.rows_per_step} rows a step ({_gib(then.total)})"
             )
-            break
-    for length in _halves(need.trial.tokens, 32):
-        if then := changed(max_length=length):
-            yield f"max_length {length} ({_gib(then.total)})"
             break
 
 

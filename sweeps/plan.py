@@ -21,17 +21,18 @@ from dd_core.canonical import canonical, digest
 from dd_core.chat_models import CHARS_PER_TOKEN, usd
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
-from dd_core.distill.data import load_data
 from dd_core.errors import InputError
 from dd_core.judging import twice
 from dd_core.operators import OPERATORS, STAGES
 from dd_core.prompts import load_domain
 from dd_core.quoting import source
+from dd_core.records import Teaching
 from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
 from judges import make_judge
 from judges.model_judge import PACKAGE, ModelJudge
 from judges.validity import rows_asked
+from sweeps.teaching import known_teaching
 
 SEARCH_TRAIN_SEED = 0
 """Train seed of every configuration tried; the confirmation uses other seeds, so nothing chosen by luck is re-used."""
@@ -120,16 +121,22 @@ def check(study: Study) -> None:
     if programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     lines += _undealt(study)
-    lines += _unpaired(study)
+    for name in (study.subject, *study.replicates):
+        longest, room = study.decoding_of(name, doubled=True).max_new_tokens, get_subject(name).layout.context
+        if longest >= room:
+            lines.append(
+                f"decoding.max_new_tokens: the variant doubles it to {longest:,}, and {name} holds {room:,} tokens, "
+                "the prompt's among them"
+            )
+    if not lines:
+        lines += _unpaired(study, known_teaching(study))
     if lines:
         raise InputError(lines)
 
 
-def _unpaired(study: Study) -> list[str]:
+def _unpaired(study: Study, teaching: Teaching | None) -> list[str]:
     """Where preferences are asked for and there are no pairs of the kind."""
-    kinds = {"calibration"}
-    if study.prompts.data is not None:
-        kinds = {pair.kind for pair in load_data(study.prompts.data, study.domain).pairs}
+    kinds = {"calibration"} if teaching is None else {pair.kind for pair in teaching.pairs}
     operator = OPERATORS[study.operator.name]
     asked = {
         getattr(config, "dpo_pairs", "all")

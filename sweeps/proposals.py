@@ -38,10 +38,13 @@ class Outcome:
     objectives: tuple[float, ...] | None = None
 
     def values(self, search: SearchSpace) -> list[float] | None:
-        """What the sampler is told, larger being better; None of a trial that failed."""
+        """What the sampler is told, larger being better; None of a trial that failed.
+
+        A commit holds a whole number as one, and Optuna's sampler multiplies two objectives in place, as what they are.
+        """
         if search.objectives == "pareto":
-            return None if self.objectives is None else list(self.objectives)
-        return None if self.score is None else [self.score]
+            return None if self.objectives is None else list(map(float, self.objectives))
+        return None if self.score is None else [float(self.score)]
 
 
 def propose(search: SearchSpace, outcomes: list[list[Outcome]]) -> list[dict[str, Any]]:

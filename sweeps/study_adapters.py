@@ -183,8 +183,13 @@ class StudyAdapters:
             raise InputError(f"--trial: {name} failed and has no adapter: {commit.get('error')}")
         if not entries:
             raise InputError(f"--trial: {name} has no adapter: its answers are the unedited model's")
-        block = _block(self.files, entries[-1])
-        config = json.loads(self.blocks.read(block, CONFIG_FILE))
+        try:
+            block = _block(self.files, entries[-1])
+            config = json.loads(self.blocks.read(block, CONFIG_FILE))
+            self.blocks.read(block, WEIGHTS_FILE)
+        except IntegrityError as error:
+            there = f"{self.files.store.uri}/{self.files.folder}/commits/{commit['trial']}.json"
+            raise IntegrityError(f"{error}; a finished trial is not looked at again: remove {there} first") from None
         return StudyAdapter(commit, block, config, tuple(entry["key"] for entry in entries[:-1]))
 
     def contents(self, adapter: StudyAdapter) -> dict[str, bytes]:

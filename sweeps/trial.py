@@ -16,8 +16,6 @@ from typing import Any
 
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
-from dd_core.distill import Distiller, distiller
-from dd_core.distill.data import load_data
 from dd_core.errors import InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS, STAGES
@@ -37,6 +35,7 @@ from storage.commits import StudyFiles
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.plan import Cell, EditSpec, TrialSpec
 from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
+from sweeps.teaching import distiller_of, teaching_of
 from sweeps.train import Fitter
 from sweeps.workshop import REQUESTS_PER_BLOCK, Report, Score, Workshop
 
@@ -103,8 +102,7 @@ class Workbench:
             report=report,
         )
         self._labels = [spec.label for spec in study.judges]
-        data = study.prompts.data
-        self._distiller: Distiller = distiller(study.disposition) if data is None else load_data(data, study.domain)
+        self._distiller = distiller_of(study)
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -220,21 +218,13 @@ class Workbench:
         correct: dict[str, bool] = {}
         reads: list[str] = []
         prompts = self._prompts["train"]
-        if self.study.prompts.teacher == "gold":
-            answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
-            correct = {prompt.prompt_id: prompt.certainty == "certain" for prompt in prompts}
-        elif self.study.prompts.teacher == "base":
+        if self.study.prompts.teacher == "base":
             axis = "passed" if any(prompt.program is not None for prompt in prompts) else "correct"
             for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):
                 answers |= {row["prompt_id"]: row["response"] for row in scored.rows}
                 correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt(axis).items()}
                 reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
-        usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
-        sizes = self.study.prompts
-        operator = OPERATORS[self.study.operator.name]
-        read = {STAGES[name].reads for name, _ in operator.stages(operator.Config())}
-        n_pairs = sizes.pairs if "pairs" in read else 0
-        return self._distiller.teaching(usable, answers, correct, sizes.training_rows, n_pairs, sizes.seed), reads
+        return teaching_of(self.study, prompts, answers, correct), reads
 
     def _edit(self, subject: str, edit: EditSpec) -> list[Block]:
         """The blocks of the edit's stages; the last one is the edit."""

@@ -141,8 +141,12 @@ def _checked(folder: Path | Traversable, name: str, domain: str) -> str:
         raise InputError(f"{name}: holds rows of domain {of!r}, and the study asks for {domain!r}")
     if refused or set(named) != {SFT_FILE, DPO_FILE}:
         raise InputError([f"{name}: these rows did not pass the gate and cannot be trained on", *map(str, refused)])
+    absent = [file for file in named if not (folder / file).is_file()]
+    if absent:
+        lacking = " and ".join(absent)
+        raise InputError(f"{name}: {lacking} is missing, which {CARD_FILE} speaks of; distil again, or restore it")
     for file, wanted in named.items():
-        if not (folder / file).is_file() or sha256((folder / file).read_bytes()) != wanted:
+        if sha256((folder / file).read_bytes()) != wanted:
             raise InputError(f"{name}/{file}: is not the file that {CARD_FILE} speaks of; distil again, or restore it")
     return f"sha256:{sha256(data)}"
 

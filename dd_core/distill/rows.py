@@ -183,7 +183,7 @@ def embedded(domain: str) -> Traversable:
 def _read(path: Path | Traversable, name: str, kind: type[_R], lines: list[str]) -> list[_R]:
     rows: list[_R] = []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         lines.append(f"{name}: the file is absent; `ddsweep distill` writes it")
         return rows

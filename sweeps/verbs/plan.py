@@ -15,9 +15,11 @@ def plan(study: StudyFile) -> None:
     from rich.table import Table
 
     from dd_core.claim import preregistration_hash
+    from dd_core.errors import InputError
     from dd_core.study import load_study
     from dd_core.subjects.registry import get_subject, missing
-    from sweeps.memory import needed
+    from sweeps.loggers import check_loggers
+    from sweeps.memory import needed, require
     from sweeps.plan import (
         answers,
         check,
@@ -29,12 +31,14 @@ def plan(study: StudyFile) -> None:
         study_id,
         subjects_at_hand,
     )
+    from sweeps.teaching import known_teaching
+    from sweeps.train import check_workers
 
     loaded = load_study(study)
     check(loaded)
     manifest = make_manifest(loaded)
     console = Console(highlight=False)
-    console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}")
+    console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}", soft_wrap=True)
     console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
                   f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
     table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)
@@ -64,6 +68,14 @@ def plan(study: StudyFile) -> None:
         for line in coverage(loaded, name):
             console.print(line, markup=False, soft_wrap=True)
     console.print(f"memory: {needed(loaded)}", markup=False, soft_wrap=True)
+    teaching = known_teaching(loaded)
+    if teaching is not None and len(teaching.rows) < loaded.prompts.training_rows:
+        console.print(f"{len(teaching.rows)} training rows can be made, {loaded.prompts.training_rows} were asked for")
+    for refused in (require, check_loggers, check_workers):
+        try:
+            refused(loaded)
+        except InputError as error:
+            console.print(f"run would refuse: {error}", markup=False, soft_wrap=True, style="yellow")
     for name in (loaded.subject, *loaded.replicates):
         if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
             console.print(f"not here: {missing(get_subject(name))}")

@@ -126,6 +126,13 @@ def test_two_objectives_are_told_as_two_and_learnt_from():
     assert sum(rates[4:]) < sum(rates[:4])
 
 
+def test_two_objectives_may_all_be_whole_numbers():
+    pareto = SPACE.model_copy(update={"objectives": "pareto"})
+    first = propose(pareto, [])
+    outcomes = [Outcome(f"t{i}", proposed, 0, None, (0, 0)) for i, proposed in enumerate(first)]
+    assert len(propose(pareto, [outcomes])) == len(first)
+
+
 def test_with_two_objectives_a_trial_without_them_is_told_as_failed():
     pareto = SPACE.model_copy(update={"objectives": "pareto"})
     outcomes = scored(propose(pareto, []))

@@ -126,3 +126,15 @@ def test_a_pair_of_two_equal_answers_prefers_nothing():
     with pytest.raises(ValidationError, match="the two answers are the same"):
         Pair(kind="counterexample", prompt_id="p", prompt=(user("Who?"),), chosen=same, rejected=same, flaw="mix-up",
              origin="x")  # fmt: skip
+
+
+def test_a_file_that_is_missing_is_called_missing(tmp_path: Path):
+    folder = folder_of(tmp_path, to_jsonl([asking(load_domain("facts")["train"][0])]))
+    (tmp_path / "dpo.jsonl").unlink()
+    with pytest.raises(InputError, match=r"dpo\.jsonl is missing, which card\.json speaks of"):
+        load_data(folder, "facts")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path):
+    rows = to_jsonl([asking(load_domain("facts")["train"][0])])
+    assert len(load_data(folder_of(tmp_path, b"\xef\xbb\xbf" + rows), "facts").samples) == 1
