@@ -191,4 +191,5 @@ def test_a_subject_that_cannot_be_loaded_is_no_failed_trial(tmp_path: Path) -> N
     with pytest.raises(SubjectUnavailable, match="this machine's torch has no CUDA device"):
         performed(data, tmp_path / "store")
     assert not list((tmp_path / "store").glob("studies/*/commits/*"))
-    assert commits(performed(two_stages(), tmp_path / "store"))["treated-seed-1"]["status"] == "done"
+    again = performed(two_stages(), tmp_path / "store", until=lambda spec: spec.role == "search")
+    assert commits(again)["base-tiny-llama"]["status"] == "done"

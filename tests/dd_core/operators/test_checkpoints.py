@@ -10,9 +10,9 @@ import pytest
 from dd_core.operators.fitting import Fit, FitTask
 from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
 from dd_core.records import Teaching
-from tests.dd_core.operators.test_dpo import SETTINGS, engine, in_stages, teaching
+from tests.dd_core.operators.test_dpo import SETTINGS, in_stages, teaching
 
-__all__ = ["engine", "teaching"]
+__all__ = ["teaching"]
 
 
 class Kept:

@@ -24,12 +24,6 @@ SETTINGS = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "dpo_learning_r
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
-    """One layout; `tests/sweeps/test_trial.py` runs both stages on all of them."""
-    return Engine("tiny-llama", threads=1)
-
-
-@pytest.fixture(scope="session")
 def teaching(rows: list[TrainingRow]) -> Teaching:
     pairs = [
         TrainingPair(
