@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from dd_core.errors import EditNotApplied, InputError, unknown
 from dd_core.operators.model_card import Facts, is_unedited, page
 from dd_core.prompts import choose
+from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 from dd_core.subjects.registry import get_subject, recorded
 from sweeps.shell import folder_writer, is_there, make_folder
-from sweeps.study_adapters import CONFIG_FILE, WEIGHTS_FILE, StudyAdapter, StudyAdapters, base_of, subject_named
+from sweeps.study_adapters import StudyAdapter, StudyAdapters, base_of, subject_named
 
 if TYPE_CHECKING:
     from dd_core.records import Prompt

@@ -29,6 +29,7 @@ from dd_core.prompts import choose
 from dd_core.records import Message
 from dd_core.search_space import Choice
 from dd_core.study import Resources, Study
+from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import get_subject
 from sweeps.plan import outline, subjects_at_hand
 
@@ -38,9 +39,6 @@ GIB = 1024**3
 
 RAY_BYTES = round(1.0e9)
 """Ray with Serve and two light actors."""
-
-BLOCK_ROWS = 64
-"""Answers written side by side: `workshop.REQUESTS_PER_BLOCK`, which cannot be imported without torch."""
 
 CHARS_PER_TOKEN = 3.0
 """Prompts of the three domains have 3.5 to 4.3 for SmolLM2, single ones 2.7: a low figure keeps estimates careful."""
@@ -198,7 +196,7 @@ def _fits(study: Study, subject: str, config: BaseModel) -> Iterator[Trial]:
         if not isinstance(settings, LoraSftConfig):
             continue
         pairs = stage == "lora_dpo"
-        given = study.prompts.training_pairs if pairs and study.prompts.training_pairs else study.prompts.training_rows
+        given = study.prompts.pairs if pairs else study.prompts.training_rows
         texts = min(_rows_at_once(settings, resources), given) * (2 if pairs else 1)
         prompt, answer = lengths[pairs]
         tokens = min(prompt + answer, settings.max_length)

@@ -277,11 +277,11 @@ def _subject(name: str, wanted: Asked, workshop: Workshop, right_axis: str, prog
 def _blocks_of(wanted: Asked) -> Iterator[list[Request]]:
     """The requests of each block: of one decoding seed each, so that more samples or prompts find the earlier ones."""
     from dd_core.subjects.engine import Request
-    from sweeps.workshop import REQUESTS_PER_BLOCK
+    from dd_core.subjects.formats import BLOCK_ROWS
 
     for seed in range(wanted.samples):
-        for start in range(0, len(wanted.prompts), REQUESTS_PER_BLOCK):
-            part = wanted.prompts[start : start + REQUESTS_PER_BLOCK]
+        for start in range(0, len(wanted.prompts), BLOCK_ROWS):
+            part = wanted.prompts[start : start + BLOCK_ROWS]
             yield [Request(p.prompt_id, p.prompt, seed, history=p.history) for p in part]
 
 

@@ -17,13 +17,13 @@ from dd_core.errors import InputError, IntegrityError, unknown
 from dd_core.objectives import chosen
 from dd_core.operators.model_card import Base, Facts, Origin
 from dd_core.study import Study, parse_study
+from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 from dd_core.subjects.registry import SUBJECTS, Hub, get_subject, recorded
 from storage.blocks import Block, Blocks, FileEntry
 from storage.commits import StudyFiles
 from storage.sealed import unseal
 
 # As `dd_core.subjects.adapter` has them, which needs torch: a table of adapters does without.
-CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dd_core.prompts import choose, load_domain
 from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, Teaching
 from dd_core.study import Study
 from dd_core.subjects.engine import Request
+from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.loading import prepare
 from dd_core.subjects.registry import identity
 from judges import make_judge
@@ -37,7 +38,7 @@ from sweeps.plan import Cell, EditSpec, TrialSpec
 from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
 from sweeps.teaching import distiller_of, teaching_of
 from sweeps.train import Fitter
-from sweeps.workshop import REQUESTS_PER_BLOCK, Report, Score, Workshop
+from sweeps.workshop import Report, Score, Workshop
 
 _FIT = (
     "loss",
@@ -282,8 +283,8 @@ class Workbench:
 
     def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
         prompts = self._prompts[cell.split]
-        starts = range(0, len(prompts), REQUESTS_PER_BLOCK)
-        return [self._scored(subject, cell, edit, prompts[i : i + REQUESTS_PER_BLOCK]) for i in starts]
+        starts = range(0, len(prompts), BLOCK_ROWS)
+        return [self._scored(subject, cell, edit, prompts[i : i + BLOCK_ROWS]) for i in starts]
 
     def _scored(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Scored:
         requests = [

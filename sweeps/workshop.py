@@ -13,13 +13,13 @@ from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreE
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, identity
 from judges.base import JudgeRow
 from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
 
-REQUESTS_PER_BLOCK = 64
 RESPONSES = "responses.parquet"
 
 Report = Callable[[dict[str, Any]], None]
@@ -150,9 +150,9 @@ class Workshop:
         return judged(self.blocks, judge, rows, score)
 
     def judge_all(self, label: str, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
-        """The judgements of any number of rows, a block for every `REQUESTS_PER_BLOCK` of them."""
-        starts = range(0, len(rows), REQUESTS_PER_BLOCK)
-        return [one for i in starts for one in self.judge_rows(label, rows[i : i + REQUESTS_PER_BLOCK])[1]]
+        """The judgements of any number of rows, a block for every `BLOCK_ROWS` of them."""
+        starts = range(0, len(rows), BLOCK_ROWS)
+        return [one for i in starts for one in self.judge_rows(label, rows[i : i + BLOCK_ROWS])[1]]
 
 
 def _judge_row(prompt: Prompt, answer: dict[str, Any]) -> JudgeRow:

@@ -17,8 +17,8 @@ from safetensors.torch import load as load_safetensors
 
 from dd_core.canonical import digest, sha256
 from dd_core.errors import EditNotApplied
+from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 
-CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 # Settings of PEFT under which an adapter is more than scaling * B A: a strength would not scale all of it.
 _PLAIN: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),

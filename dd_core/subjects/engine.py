@@ -21,12 +21,10 @@ from dd_core.subjects import chat
 from dd_core.subjects.adapter import Adapter, read_adapter
 from dd_core.subjects.decoding import Progress, processors
 from dd_core.subjects.edit import BASE, Watch, attached, restored
+from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.loading import load
 from dd_core.subjects.quiet import quiet
 from dd_core.subjects.registry import Decoding, get_subject, identity
-
-BLOCK_ROWS = 64
-"""Largest batch: tokens a second grow to 64 rows on two cores (13 at 1, 64 at 8, 136 at 32, 179 at 64)."""
 
 READ_ROWS = 16
 

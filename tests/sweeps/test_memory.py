@@ -10,7 +10,7 @@ import pytest
 
 from dd_core.errors import InputError
 from dd_core.study import Study, parse_study
-from sweeps.memory import BLOCK_ROWS, GIB, RAY_BYTES, free_bytes, needed, require, trial_peak
+from sweeps.memory import GIB, RAY_BYTES, free_bytes, needed, require, trial_peak
 from tests.sweeps.helpers import smoke
 
 LARGE = {"name": "lora_sft", "batch_size": 64, "gradient_accumulation": 1}
@@ -126,9 +126,3 @@ def test_the_limit_of_a_container_counts_without_the_files_that_it_may_forget(tm
     assert free_bytes(tmp_path) == pytest.approx((0.75 - 0.05) * GIB, abs=2)
     (tmp_path / "memory.max").write_text("max\n")
     assert free_bytes(tmp_path) == pytest.approx(free_bytes(tmp_path / "none"), rel=0.2)
-
-
-def test_a_block_is_as_large_as_the_workshop_makes_it():
-    from sweeps.workshop import REQUESTS_PER_BLOCK
-
-    assert BLOCK_ROWS == REQUESTS_PER_BLOCK

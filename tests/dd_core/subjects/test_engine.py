@@ -10,7 +10,8 @@ from safetensors.torch import load, save
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
 from dd_core.subjects.decoding import GumbelNoise
-from dd_core.subjects.engine import BLOCK_ROWS, Engine, Request
+from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, get_subject
 
 PLACES = [
