@@ -331,14 +331,33 @@ class TrainingPair(Row):
     history: tuple[Message, ...] = ()
 
 
-class Teaching(Row):
-    """What an edit is fitted on: rows to imitate, and pairs of answers of which one is preferred."""
+class LabelledAnswer(Row):
+    """What the unedited subject answered to a training prompt, and what judges made of it.
 
-    rows: tuple[TrainingRow, ...]
+    Args:
+        scores: axis → mean over judges; an axis on which no judge had a score is absent.
+        finish_reason: "length" where the budget cut it, so that its last token closes nothing.
+    """
+
+    prompt_id: str
+    prompt: str = Field(min_length=1)
+    response: str
+    scores: dict[str, float]
+    finish_reason: Literal["stop", "length"] = "stop"
+    history: tuple[Message, ...] = ()
+
+
+class Teaching(Row):
+    """What an edit is fitted on: rows to imitate, pairs of answers of which one is preferred, and the subject's own
+    answers to part into cohorts. Empty is what no stage of the operator reads."""
+
+    rows: tuple[TrainingRow, ...] = ()
     pairs: tuple[TrainingPair, ...] = ()
+    answers: tuple[LabelledAnswer, ...] = ()
 
     @property
     def prompts(self) -> dict[str, str]:
         """Prompt id → words, of all that is asked in it."""
         of_rows = {row.prompt_id: row.prompt for row in self.rows}
-        return of_rows | {pair.prompt_id: pair.prompt for pair in self.pairs}
+        of_pairs = {pair.prompt_id: pair.prompt for pair in self.pairs}
+        return of_rows | of_pairs | {answer.prompt_id: answer.prompt for answer in self.answers}

@@ -25,7 +25,7 @@ from sweeps.study_adapters import StudyAdapter, StudyAdapters, base_of, subject_
 
 if TYPE_CHECKING:
     from dd_core.records import Prompt
-    from dd_core.subjects.merging import Comparison
+    from dd_core.subjects.edits.merging import Comparison
 
 CARD_FILE, REPORT_FILE = "README.md", "merge_report.json"
 PICKLES = ("adapter_model.bin", "adapter_model.pt", "adapter_model.pth")
@@ -217,9 +217,9 @@ def _of_folder(found: FolderAdapter, source: str, subject: str | None, domain: s
 
 
 def _merged(task: _Task, out: Path, dtype: str, device: str, report: Callable[[str], None]) -> Merged:
-    from dd_core.subjects.adapter import read_adapter
+    from dd_core.subjects.edits.adapter import read_adapter
     from dd_core.subjects.engine import Engine, Request
-    from dd_core.subjects.merging import compare, write_merged
+    from dd_core.subjects.edits.merging import compare, write_merged
 
     facts, name = task.facts, task.facts.base.name
     report(f"loading {name}")
@@ -290,7 +290,7 @@ def _in_the_way(path: Path, data: bytes) -> bool:
 
 
 def _read_folder(folder: Path) -> FolderAdapter:
-    from dd_core.subjects.adapter import read_adapter
+    from dd_core.subjects.edits.adapter import read_adapter
 
     if not (folder / WEIGHTS_FILE).exists() and any((folder / name).exists() for name in PICKLES):
         raise _pickle(folder)

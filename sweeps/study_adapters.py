@@ -23,7 +23,7 @@ from storage.blocks import Block, Blocks, FileEntry
 from storage.commits import StudyFiles
 from storage.sealed import unseal
 
-# As `dd_core.subjects.adapter` has them, which needs torch: a table of adapters does without.
+# As `dd_core.subjects.edits.adapter` has them, which needs torch: a table of adapters does without.
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dd_core.operators.fitting import Fit
     from dd_core.subjects.layout import Layout
 
+Reads = Literal["rows", "pairs", "answers"]
+"""The parts of `dd_core.records.Teaching`."""
+
 
 class Operator(Protocol):
     """What a study has to know of an operator.
@@ -25,28 +28,50 @@ class Operator(Protocol):
     Attributes:
         name: the registry key.
         Config: the settings, a closed pydantic model; the search proposes values of its fields.
-        fitted: whether a seed enters the making of the edit (an adapter, a direction).
         identity_strength: the strength at which the edit changes nothing.
-        default_strength: the strength of the treated arm.
     """
 
     name: str
-    fitted: bool
     identity_strength: float
-    default_strength: float
 
     @property
     def Config(self) -> type[BaseModel]: ...
 
     def stages(self, config: Any) -> tuple[tuple[str, BaseModel], ...]:
-        """The fits that make the edit, each going on from the one before: (key of `STAGES`, its settings)."""
+        """The fits that make the edit, each going on from the one before: (key of `STAGES`, its settings).
+
+        The settings of a stage hold no strength and nothing else that leaves the fit alone: configurations that agree
+        in them share its block.
+        """
+        ...
+
+    def reads(self, config: Any) -> tuple[Reads, ...]:
+        """What of `Teaching` each stage learns from, and what therefore enters its block's key."""
+        ...
+
+    def strengths(self, config: Any) -> tuple[float, ...]:
+        """The strengths that one trial tries side by side; the one with the best score is the trial's."""
+        ...
+
+    def placebo(self, config: Any) -> BaseModel | None:
+        """Settings of an edit of the same size without the content (random heads, a random direction); None where the
+        control is the same fit on other data, as the distiller deals it."""
+        ...
+
+    def captures(self, config: Any) -> tuple[str, ...]:
+        """Tags of the states (`dd_core.subjects.states`) that a stage needs of the subject's own answers, as they were
+        while these were written."""
         ...
 
     def reaches(self, config: Any, layout: Layout) -> str:
-        """What of a model the edit touches, and what it passes over, in a sentence; said before anything is fitted."""
+        """What of a model the edit touches, and what it passes over, in a sentence; said before anything is fitted.
+
+        Raises:
+            InputError: the settings name what this model does not have: a layer, a head.
+        """
         ...
 
-    def texts(self, config: Any, n_rows: int, n_pairs: int) -> int:
+    def texts(self, config: Any, n_rows: int, n_pairs: int, n_answers: int) -> int:
         """How many texts go through the model while the edit is made."""
         ...
 
@@ -59,13 +84,13 @@ class Stage:
     """One kind of fit.
 
     Args:
-        reads: what of `Teaching` it learns from, and what therefore enters its block's key.
         module, function: of this package, imported where it runs.
+        shared: whether several workers can share it; else it is made in the trial's own process.
     """
 
-    reads: Literal["rows", "pairs"]
     module: str
     function: str
+    shared: bool = False
 
     def __call__(self, *args: Any) -> Fit:
         """Makes the fit; called as `FitTask.run` does."""
@@ -74,6 +99,6 @@ class Stage:
 
 
 STAGES: dict[str, Stage] = {
-    "lora_sft": Stage("rows", "lora", "fit_sft"),
-    "lora_dpo": Stage("pairs", "lora", "fit_dpo"),
+    "lora_sft": Stage("lora", "fit_sft", shared=True),
+    "lora_dpo": Stage("lora", "fit_dpo", shared=True),
 }

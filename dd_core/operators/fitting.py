@@ -6,10 +6,11 @@ Plain data that travels between processes. Knows no torch and no trainer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from pydantic import BaseModel
 
 from dd_core.records import Teaching
@@ -26,13 +27,14 @@ class Fit:
     """What a fit made.
 
     Args:
-        files: the adapter in the Hugging Face format, file name → bytes; the same rows, settings and seed give the
-            same bytes on one kind of CPU.
-        metrics: loss (of the last step), losses (of every step), n_steps, n_tokens (of prompts and answers that went
-            through the model, padding excluded, over all epochs), n_rows, n_truncated (rows cut at max_length),
-            n_left_out (of those, rows whose prompt alone fills max_length), delta_norm, modules, peak_mb (largest
-            memory of the process, or of the device), seconds; for preferences accuracy and margin (of the implicit
-            rewards at the last step) too.
+        files: the edit as `dd_core.subjects.edits.read_edit` takes it, file name → bytes; the same rows, settings and
+            seed give the same bytes on one kind of CPU.
+        metrics: of every fit delta_norm, modules, seconds, and `edit`: what `edit.json` of a claim bundle is to say of
+            it (cohorts, cosine of their means, d in sample and held out). Of a trained adapter loss (of the last
+            step), losses (of every step), n_steps, n_tokens (of prompts and answers that went through the model,
+            padding excluded, over all epochs), n_rows, n_truncated (rows cut at max_length), n_left_out (of those, rows
+            whose prompt alone fills max_length) and peak_mb (largest memory of the process, or of the device) too; of
+            preferences accuracy and margin (of the implicit rewards at the last step).
     """
 
     files: dict[str, bytes]
@@ -76,7 +78,8 @@ class FitTask:
 
     Args:
         stage: key of `dd_core.operators.STAGES`.
-        start: files of the adapter that the fit goes on from; None begins from the base.
+        start: files of the edit that the fit goes on from; None begins from the base.
+        states: of `teaching.answers`, in their order, what the operator asked to be captured: tag → [answers, width].
     """
 
     stage: str
@@ -84,6 +87,7 @@ class FitTask:
     seed: int
     teaching: Teaching
     start: Mapping[str, bytes] | None = None
+    states: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def run(
         self,

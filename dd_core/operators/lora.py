@@ -31,8 +31,8 @@ from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Shared,
 from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
 from dd_core.operators.memory import peak_mb, reset_peak
 from dd_core.operators.trainers import DpoTrainer, SftTrainer
-from dd_core.subjects.adapter import read_adapter
-from dd_core.subjects.edit import lora_settings, restored, weights_sum
+from dd_core.subjects.edits.adapter import read_adapter
+from dd_core.subjects.edits.attached import lora_settings, restored, weights_sum
 from dd_core.subjects.engine import Engine
 from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 from dd_core.subjects.quiet import quiet

@@ -18,9 +18,9 @@ from dd_core.canonical import digest
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.records import Message
 from dd_core.subjects import chat
-from dd_core.subjects.adapter import Adapter, read_adapter
 from dd_core.subjects.decoding import Progress, processors
-from dd_core.subjects.edit import BASE, Watch, attached, restored
+from dd_core.subjects.edits.adapter import Adapter, read_adapter
+from dd_core.subjects.edits.attached import BASE, Watch, attached, restored
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.loading import load
 from dd_core.subjects.quiet import quiet

@@ -1,4 +1,4 @@
-"""How a block of answers and an adapter's files are laid out, for those who know of them and load no torch."""
+"""How a block of answers and an edit's files are laid out, for those who know of them and load no torch."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ BLOCK_ROWS = 64
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 """The two files of an adapter in the Hugging Face format."""
+
+EDIT_FILE, TENSORS_FILE = "edit.json", "edit.safetensors"
+"""Of an edit that is no adapter: what it is, and its numbers."""

@@ -15,8 +15,8 @@ from dd_core.operators.examples import Collator, examples_of
 from dd_core.operators.fitting import Fit, FitTask
 from dd_core.operators.lora_config import LoraDpoConfig
 from dd_core.records import Teaching, TrainingPair, TrainingRow
-from dd_core.subjects.adapter import read_adapter
-from dd_core.subjects.edit import attached
+from dd_core.subjects.edits.adapter import read_adapter
+from dd_core.subjects.edits.attached import attached
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.registry import Decoding
 

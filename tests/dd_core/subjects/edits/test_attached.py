@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import load, save
 
 from dd_core.errors import EditNotApplied
-from dd_core.subjects.adapter import read_adapter
-from dd_core.subjects.edit import BASE, Watch, attached
+from dd_core.subjects.edits.adapter import read_adapter
+from dd_core.subjects.edits.attached import BASE, Watch, attached
 from dd_core.subjects.engine import Request
 from dd_core.subjects.registry import Decoding
 

@@ -18,7 +18,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import PreTrainedConfig
 
 from dd_core.errors import EditNotApplied, IntegrityError
-from dd_core.subjects.adapter import Adapter
+from dd_core.subjects.edits.adapter import Adapter
 from dd_core.subjects.quiet import quiet
 
 BASE = "__base__"

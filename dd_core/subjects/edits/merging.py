@@ -20,8 +20,8 @@ import transformers
 
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
-from dd_core.subjects.adapter import Adapter
-from dd_core.subjects.edit import BASE, Watch, attached, restored
+from dd_core.subjects.edits.adapter import Adapter
+from dd_core.subjects.edits.attached import BASE, Watch, attached, restored
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.quiet import quiet
 

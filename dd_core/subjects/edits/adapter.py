@@ -46,6 +46,7 @@ class Adapter:
         modules: names of the covered layers, sorted.
         scaling: what B A is multiplied by.
         norm: Frobenius norm of the change of all weights together, at strength 1.
+        identity: the strength at which it changes nothing.
     """
 
     sha256: str
@@ -54,6 +55,7 @@ class Adapter:
     modules: tuple[str, ...]
     scaling: float
     norm: float
+    identity: float = 0.0
 
 
 def read_adapter(files: Mapping[str, bytes]) -> Adapter:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load, save
 
 from dd_core.errors import EditNotApplied
-from dd_core.subjects.adapter import read_adapter
+from dd_core.subjects.edits.adapter import read_adapter
 
 
 def with_weights(files, change) -> dict[str, bytes]:
