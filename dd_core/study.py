@@ -25,6 +25,9 @@ from dd_core.search_space import SearchSpace
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
 from dd_core.yaml_files import error_lines, kind_of, read_yaml
 
+VARIANT_TAG = "mean_last4"
+"""The states that a probe claim is put to as well: the wrong layer is the first excuse of a probe that fails."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,9 +45,16 @@ class OperatorChoice(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ClaimChoice(_Model):
-    """What the study asserts of its best trial."""
+def _shift(value: Any) -> bool:
+    """Whether a claim is of the kind that all were before there were others; as `_unset`."""
+    return value == "shift"
 
+
+class ClaimChoice(_Model):
+    """What the study asserts of its best trial: that the edit moves an axis (shift), or that the states which the
+    operator captures foretell it (probe: no arm is edited, and nothing is to hold)."""
+
+    kind: Literal["shift", "probe"] = Field("shift", exclude_if=_shift)
     axis: str
     direction: Literal["increase", "decrease"] = "increase"
     anchor: str = "correct"
@@ -60,7 +70,8 @@ def _unset(value: Any) -> bool:
 
 class PromptCounts(_Model):
     """How many prompts of each split, and how many training rows are made of the first at most, and pairs for
-    preferences: as many as rows if left out.
+    preferences: as many as rows if left out. An operator that learns from the subject's own answers takes them all, and
+    needs neither.
 
     `teacher` says whose answers are taught: `base` hedges the subject's own answers where they are wrong and asserts
     them where they are right; `gold` hedges the gold claims of prompts that are not certain and asserts the others,
@@ -71,15 +82,20 @@ class PromptCounts(_Model):
     train: int = Field(ge=4)
     eval: int = Field(ge=4)
     fresh: int = Field(ge=4)
-    training_rows: int = Field(ge=2)
+    training_rows: int | None = Field(None, ge=2, exclude_if=_unset)
     training_pairs: int | None = Field(None, ge=1, exclude_if=_unset)
     teacher: str = Field("base", min_length=1)
     seed: int = Field(0, ge=0)
 
     @property
+    def rows(self) -> int:
+        """Training rows, at most."""
+        return self.training_rows or 0
+
+    @property
     def pairs(self) -> int:
         """Pairs for preferences, at most."""
-        return self.training_rows if self.training_pairs is None else self.training_pairs
+        return self.rows if self.training_pairs is None else self.training_pairs
 
     @property
     def data(self) -> str | None:
@@ -235,7 +251,7 @@ class Study(_Model):
             for owner, names in (("operator", self.operator.fixed), ("search.space", self.search.space)):
                 if halving.setting in names:
                     raise ValueError(f"search.halving.setting: {owner} sets {halving.setting} too: keep one")
-        if self.search.objectives == "pareto" and not self.claim.anchor:
+        if self.search.objectives == "pareto" and (self.claim.kind == "probe" or not self.claim.anchor):
             raise ValueError("search.objectives: pareto needs a claim with an anchor, the second objective")
         if (
             self.search.stop is not None
@@ -243,13 +259,36 @@ class Study(_Model):
             and not (self.resources.usd_per_hour or self._token_prices)
         ):
             raise ValueError("search.stop.usd: nothing here has a price: give resources.usd_per_hour")
-        self.claim_of()
+        self._claim(searched=1)
         return self
 
     @property
     def searched(self) -> int:
-        """Configurations that the search tries at most before one is chosen, each budget of one counted."""
-        return self.search.generations * sum(self.search.rungs)
+        """What the search tries at most before one is chosen: configurations, each budget and each strength counted."""
+        operator = OPERATORS[self.operator.name]
+        side_by_side = 1
+        if self.claim.kind == "shift":
+            side_by_side = max((len(operator.strengths(config)) for config in self.extreme_configs()), default=1)
+        return self.search.generations * sum(self.search.rungs) * side_by_side
+
+    @property
+    def reads(self) -> set[str]:
+        """What the operator's stages learn from, over all that the search can propose."""
+        operator = OPERATORS[self.operator.name]
+        return {part for config in self.extreme_configs() for part in operator.reads(config) if part is not None}
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """Tags of the states that are kept of the unedited subject's answers."""
+        operator = OPERATORS[self.operator.name]
+        own = [tag for config in self.extreme_configs() for tag in operator.captures(config)]
+        return tuple(dict.fromkeys(own + ([VARIANT_TAG] if self.claim.kind == "probe" else [])))
+
+    @property
+    def train_seeds(self) -> tuple[int, ...]:
+        """Train seeds of the confirmation; none where nothing is fitted, or the falsifier fits anew what is claimed."""
+        fitted = OPERATORS[self.operator.name].fitted and self.claim.kind == "shift"
+        return self.confirm.seeds if fitted else ()
 
     @property
     def _token_prices(self) -> dict[str, tuple[float, float]]:
@@ -284,17 +323,21 @@ class Study(_Model):
         Raises:
             pydantic.ValidationError: an axis is not known and its range not declared.
         """
+        return self._claim(self.searched)
+
+    def _claim(self, searched: int) -> Claim:
         defaults = Gates()
         changed = {k: v for k, v in self.gates.model_dump().items() if v != getattr(defaults, k)}
         return Claim(
             name=self.name,
             statement=self.statement,
-            kind="shift",
             operator=self.operator.name,
-            searched=self.searched,
+            searched=searched,
             gates=changed,
             replicates=self.replicates,
-            **self.claim.model_dump(),
+            **self.claim.model_dump()
+            | {"kind": self.claim.kind}
+            | ({"anchor": None} if self.claim.kind == "probe" else {}),
         )
 
     def planned(self) -> dict[str, Any]:
@@ -305,10 +348,12 @@ class Study(_Model):
         """
         return {
             "prompts": {"eval": self.prompts.eval, "fresh": self.prompts.fresh},
-            "train_seeds": list(self.confirm.seeds),
+            "train_seeds": list(self.train_seeds),
             "exclusions": "none: every planned row is made, and what is lost is counted",
             "stop": f"after {self._until} and one confirmation; no interim look at fresh",
-            "primary": f"treated - baseline on {self.claim.axis}, split fresh, variant main",
+            "primary": f"area under the ROC curve of a linear probe of {self.claim.axis}, fitted on train, split fresh"
+            if self.claim.kind == "probe"
+            else f"treated - baseline on {self.claim.axis}, split fresh, variant main",
             "fresh_looks": 1,
             "prompt_set": digest(
                 [
@@ -379,6 +424,10 @@ def parse_study(data: Any, source: str = "study") -> Study:
             except ValidationError as error:
                 found = error_lines(error, source, prefix="search.halving.budgets", only={halving.setting})
                 lines += [line.replace(f"budgets.{halving.setting}", "budgets") for line in found]
+    if not lines and study.prompts.training_rows is None and study.reads & {"rows", "pairs"}:
+        lines.append(f"{source}: prompts.training_rows: {study.operator.name} learns from rows; say how many at most")
+    if not lines and study.claim.kind == "probe" and not study.captures[:-1]:
+        lines.append(f"{source}: claim.kind: {study.operator.name} reads no states, so there is nothing to probe")
     if lines:
         raise InputError(dict.fromkeys(lines))
     return study

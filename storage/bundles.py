@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dd_core.errors import InputError
 from storage.base import Store
 from storage.opening import NoStore, open_store
+from storage.states import features
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,8 +33,9 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     Responses and judgements of trials that claim nothing (`claimed` false: the search) stay out; their scores are in
     `trials`.
 
-    A commit is read for `status` ("done" or not), `tables` (any of `TABLES`, as `StudyFiles.write_table` gave them),
-    and what it may add to the bundle's `edit` and `judges`; one that is `claimed` prevails over the others there.
+    A commit is read for `status` ("done" or not), `tables` (any of `TABLES`, and `states`, as `StudyFiles.write_table`
+    gave them), and what it may add to the bundle's `edit` and `judges`; one that is `claimed` prevails over the others
+    there.
 
     Args:
         source: an open store, its address, or a study's (`…/studies/<id>`).
@@ -58,10 +60,14 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     said: dict[str, Any] = {"edit": {}, "judges": []}
     for commit in sorted(done, key=lambda commit: bool(commit.get("claimed"))):
         said = united(said, {name: commit[name] for name in said if commit.get(name)})
+    read = [study.read_table(commit["tables"]["states"]) for commit in claimed if "states" in commit.get("tables", {})]
+    states, ids = features(read)
     bundle = bundle_from_tables(
         parse_claim(claim, f"{study.folder}/manifest.json"),
         **{name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES},
         **said,
+        features=states,
+        feature_ids=ids,
         manifest=manifest,
         source=study.study_id,
     )

@@ -218,8 +218,8 @@ def _of_folder(found: FolderAdapter, source: str, subject: str | None, domain: s
 
 def _merged(task: _Task, out: Path, dtype: str, device: str, report: Callable[[str], None]) -> Merged:
     from dd_core.subjects.edits.adapter import read_adapter
-    from dd_core.subjects.engine import Engine, Request
     from dd_core.subjects.edits.merging import compare, write_merged
+    from dd_core.subjects.engine import Engine, Request
 
     facts, name = task.facts, task.facts.base.name
     report(f"loading {name}")

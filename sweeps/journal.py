@@ -159,7 +159,7 @@ def _trial(
     told: dict[str, Any] = {"label": commit["spec"]["label"], "trial": commit["trial"], "generation": generation}
     if search.halving is not None:
         told |= {"rung": rung, search.halving.setting: config[search.halving.setting]}
-    told |= {"seconds": commit.get("seconds"), "score": commit["score"], "error": commit["error"]}
+    told |= {name: commit.get(name) for name in ("seconds", "score", "strength", "error")}
     told |= dict(zip(names, objectives or (), strict=False))
     told |= {f"fit_{name}": value for name, value in fit_metrics(commit).items()}
     values = (objectives or []) if search.objectives == "pareto" else [commit["score"]]

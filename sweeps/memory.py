@@ -196,7 +196,7 @@ def _fits(study: Study, subject: str, config: BaseModel) -> Iterator[Trial]:
         if not isinstance(settings, LoraSftConfig):
             continue
         pairs = stage == "lora_dpo"
-        given = study.prompts.pairs if pairs else study.prompts.training_rows
+        given = study.prompts.pairs if pairs else study.prompts.rows
         texts = min(_rows_at_once(settings, resources), given) * (2 if pairs else 1)
         prompt, answer = lengths[pairs]
         tokens = min(prompt + answer, settings.max_length)

@@ -23,12 +23,13 @@ from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.distill import distiller
 from dd_core.errors import InputError
 from dd_core.judging import twice
-from dd_core.operators import OPERATORS, STAGES
+from dd_core.operators import OPERATORS
 from dd_core.prompts import load_domain
 from dd_core.quoting import source
 from dd_core.records import Teaching
 from dd_core.study import Study
 from dd_core.subjects.registry import engine_fingerprint, get_subject, missing
+from dd_core.subjects.states import parse_tags
 from judges import make_judge
 from judges.model_judge import PACKAGE, ModelJudge
 from judges.validity import rows_asked
@@ -52,20 +53,26 @@ class _Spec(BaseModel):
 
 
 class EditSpec(_Spec):
-    """One thing to fit: the operator's settings, the data it sees, and the seed of the fit."""
+    """One thing to fit: the operator's settings, whether it is the edit or its control, and the seed of the fit, None
+    where no seed enters it."""
 
     data: Literal["treated", "placebo"]
     config: dict[str, Any]
-    train_seed: int
+    train_seed: int | None
 
 
 class Cell(_Spec):
-    """One arm on one split: every prompt of the split, once. `strength` is None where no edit takes part."""
+    """One arm on one split: every prompt of the split, once at each strength.
+
+    Args:
+        strengths: of the edit, in one batch: the arm's own first, the others as dose rows beside it, or in a search
+            those to choose from; () where no edit takes part.
+    """
 
     arm: Literal["baseline", "treated", "identity", "placebo", "prompt_control"]
     split: Literal["train", "eval", "fresh"]
     variant: Literal["main", "double_budget"] = "main"
-    strength: float | None = None
+    strengths: tuple[float, ...] = ()
     seed: int = 0
 
 
@@ -97,11 +104,14 @@ def check(study: Study) -> None:
     Raises:
         InputError: one line each.
     """
-    if study.prompts.data is None:
+    taught = bool(study.reads & {"rows", "pairs"})
+    if taught and study.prompts.data is None:
         distiller(study.disposition)
     judges = {spec.label: make_judge(spec) for spec in study.judges}
     scored = {axis for judge in judges.values() for axis in judge.axes}
-    wanted = dict.fromkeys((study.claim.axis, study.claim.anchor, *study.claim.in_scope))
+    claim = study.claim_of()
+    labels = [axis for config in study.extreme_configs() if (axis := getattr(config, "axis", None))]
+    wanted = dict.fromkeys(filter(None, (claim.axis, claim.anchor, *claim.in_scope, *labels)))
     have = f"{', '.join(judges)} score {', '.join(sorted(scored))}"
     lines = [f"claim: no judge of this study scores {axis!r}; {have}" for axis in wanted if axis not in scored]
     prompts = load_domain(study.domain)["train"]
@@ -118,7 +128,7 @@ def check(study: Study) -> None:
         if member in judge.needs and not any(getattr(prompt, member, None) for prompt in prompts)
     ]
     programs = any(prompt.program is not None for prompt in prompts)
-    if programs and study.prompts.teacher == "gold":
+    if taught and programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     lines += _undealt(study)
     for name in (study.subject, *study.replicates):
@@ -128,10 +138,28 @@ def check(study: Study) -> None:
                 f"decoding.max_new_tokens: the variant doubles it to {longest:,}, and {name} holds {room:,} tokens, "
                 "the prompt's among them"
             )
-    if not lines:
+        lines += _out_of_reach(study, name)
+    if claim.kind == "probe":
+        lines += [
+            f"claim.axis: the readout is fitted on {axis!r} and the claim is about {claim.axis!r}; give both the same"
+            for axis in dict.fromkeys(labels)
+            if axis != claim.axis
+        ]
+    if not lines and taught:
         lines += _unpaired(study, known_teaching(study))
     if lines:
         raise InputError(lines)
+
+
+def _out_of_reach(study: Study, subject: str) -> list[str]:
+    """What the operator's settings name and this subject does not have: layers, heads, states."""
+    lines: list[str] = []
+    for ask in (lambda: coverage(study, subject), lambda: parse_tags(study.captures, get_subject(subject).layout)):
+        try:
+            ask()
+        except InputError as error:
+            lines += [f"operator: {study.operator.name} on {subject}: {line}" for line in error.lines]
+    return list(dict.fromkeys(lines))
 
 
 def _unpaired(study: Study, teaching: Teaching | None) -> list[str]:
@@ -139,9 +167,7 @@ def _unpaired(study: Study, teaching: Teaching | None) -> list[str]:
     kinds = {"calibration"} if teaching is None else {pair.kind for pair in teaching.pairs}
     operator = OPERATORS[study.operator.name]
     asked = {
-        getattr(config, "dpo_pairs", "all")
-        for config in study.extreme_configs()
-        if any(STAGES[name].reads == "pairs" for name, _ in operator.stages(config))
+        getattr(config, "dpo_pairs", "all") for config in study.extreme_configs() if "pairs" in operator.reads(config)
     }
     there = ", ".join(sorted(kinds)) or "none"
     return [
@@ -186,13 +212,20 @@ def base_trials(study: Study) -> list[TrialSpec]:
 
 
 def search_trial(study: Study, generation: int, index: int, rung: int, proposed: dict[str, Any]) -> TrialSpec:
-    """Proposal `index` of a generation, counted from 1, at budget `rung`; 0 is the first, or all there is."""
+    """Proposal `index` of a generation, counted from 1, at budget `rung`; 0 is the first, or all there is.
+
+    All its strengths are tried side by side. A probe is scored on the answers of the base, and writes none.
+    """
+    operator = OPERATORS[study.operator.name]
+    config = _settings(study, proposed, rung)
+    strengths = operator.strengths(operator.Config(**config))
+    cells = (Cell(arm="treated", split="eval", strengths=strengths),) if study.claim.kind == "shift" else ()
     return TrialSpec(
         label=f"search-{generation}-{index}" + (f"-rung-{rung}" if rung else ""),
         role="search",
         subject=study.subject,
-        edit=EditSpec(data="treated", config=_settings(study, proposed, rung), train_seed=SEARCH_TRAIN_SEED),
-        cells=(Cell(arm="treated", split="eval", strength=OPERATORS[study.operator.name].default_strength),),
+        edit=EditSpec(data="treated", config=config, train_seed=SEARCH_TRAIN_SEED if operator.fitted else None),
+        cells=cells,
         claimed=False,
     )
 
@@ -208,41 +241,84 @@ def _settings(study: Study, proposed: dict[str, Any], rung: int) -> dict[str, An
     return canonical(study.config({**proposed, **budget}))
 
 
-def confirmation(study: Study, proposed: dict[str, Any]) -> list[TrialSpec]:
-    """Every arm on fresh, the proposal being fitted anew with each train seed, at the largest budget."""
-    operator = OPERATORS[study.operator.name]
-    config = _settings(study, proposed, -1)
-    trials = []
+def confirmation(study: Study, proposed: dict[str, Any], strength: float | None = None) -> list[TrialSpec]:
+    """Every arm on fresh, the proposal being fitted anew with each train seed, at the largest budget.
+
+    Args:
+        strength: the one that is claimed; the operator's first if left out. The others are dose rows beside it.
+    """
+    trials: list[TrialSpec] = []
     for subject in subjects_at_hand(study):
-        own = subject == study.subject
-        # Greedy decoding has no seed: one baseline serves every train seed. Sampled arms pair seed by seed.
-        sampled = study.decoding_of(subject).temperature > 0
-        seeds = study.confirm.seeds if sampled else (0,)
-        variants: tuple[Literal["main", "double_budget"], ...] = ("main", "double_budget") if own else ("main",)
-        suffix = "" if own else f"-{subject}"
-        baseline = [Cell(arm="baseline", split="fresh", variant=v, seed=s) for v in variants for s in seeds]
-        if own:
-            baseline += [Cell(arm="prompt_control", split="fresh", seed=s) for s in seeds]
-        trials.append(TrialSpec(label=f"baseline{suffix}", role="confirm", subject=subject, cells=tuple(baseline)))
-        for train_seed in study.confirm.seeds:
-            seed = train_seed if sampled else 0
-            cells = [Cell(arm="treated", split="fresh", variant=v, strength=operator.default_strength, seed=seed)
-                     for v in variants]  # fmt: skip
-            if own:
-                cells.insert(0, Cell(arm="treated", split="eval", strength=operator.default_strength, seed=0))
-            if own and train_seed == study.confirm.seeds[0]:
-                cells.append(Cell(arm="identity", split="fresh", strength=operator.identity_strength, seed=seed))
-            edit = EditSpec(data="treated", config=config, train_seed=train_seed)
-            label = f"treated-seed-{train_seed}{suffix}"
-            trials.append(TrialSpec(label=label, role="confirm", subject=subject, edit=edit, cells=tuple(cells)))
-        if own:
-            for train_seed in study.confirm.seeds:
-                seed = train_seed if sampled else 0
-                cell = Cell(arm="placebo", split="fresh", strength=operator.default_strength, seed=seed)
-                edit = EditSpec(data="placebo", config=config, train_seed=train_seed)
-                label = f"placebo-seed-{train_seed}"
-                trials.append(TrialSpec(label=label, role="confirm", subject=subject, edit=edit, cells=(cell,)))
+        trials.append(_unedited(study, subject))
+        if study.claim.kind == "shift":
+            trials += _edited(study, subject, _settings(study, proposed, -1), strength)
     return trials
+
+
+def _unedited(study: Study, subject: str) -> TrialSpec:
+    """The baseline of a confirmation, and beside the study's own subject what a system prompt alone does."""
+    own, shift = subject == study.subject, study.claim.kind == "shift"
+    seeds = _decoding_seeds(study, subject)
+    cells = [Cell(arm="baseline", split="fresh", variant=v, seed=s) for v in _variants(study, subject) for s in seeds]
+    if own and shift:
+        cells += [Cell(arm="prompt_control", split="fresh", seed=s) for s in seeds]
+    suffix = "" if own else f"-{subject}"
+    return TrialSpec(label=f"baseline{suffix}", role="confirm", subject=subject, cells=tuple(cells))
+
+
+def _edited(study: Study, subject: str, config: dict[str, Any], strength: float | None) -> list[TrialSpec]:
+    """The treated arm with each train seed, and on the study's own subject identity, doses and placebos."""
+    own, operator = subject == study.subject, OPERATORS[study.operator.name]
+    strengths = operator.strengths(operator.Config(**config))
+    claimed = strengths[0] if strength is None else strength
+    doses = (claimed, *(one for one in strengths if one != claimed)) if own else (claimed,)
+    suffix = "" if own else f"-{subject}"
+    trials = []
+    for i, (train_seed, seeds) in enumerate(_draws(study, subject)):
+        cells = [Cell(arm="treated", split="fresh", variant=v, strengths=doses if v == "main" else (claimed,), seed=s)
+                 for v in _variants(study, subject) for s in seeds]  # fmt: skip
+        if own:
+            cells.insert(0, Cell(arm="treated", split="eval", strengths=(claimed,)))
+        if own and i == 0:
+            cells += [Cell(arm="identity", split="fresh", strengths=(operator.identity_strength,), seed=s)
+                      for s in seeds]  # fmt: skip
+        trials.append(_with_edit(study, "treated", subject, suffix, config, train_seed, cells))
+    for train_seed, seeds in _draws(study, subject) if own else []:
+        cells = [Cell(arm="placebo", split="fresh", strengths=(claimed,), seed=s) for s in seeds]
+        trials.append(_with_edit(study, "placebo", subject, suffix, config, train_seed, cells))
+    return trials
+
+
+def _with_edit(
+    study: Study,
+    arm: Literal["treated", "placebo"],
+    subject: str,
+    suffix: str,
+    config: dict[str, Any],
+    train_seed: int | None,
+    cells: list[Cell],
+) -> TrialSpec:
+    edit = EditSpec(data=arm, config=config, train_seed=train_seed)
+    drawn = "" if train_seed is None else f"-seed-{train_seed}"
+    return TrialSpec(label=f"{arm}{drawn}{suffix}", role="confirm", subject=subject, edit=edit, cells=tuple(cells))
+
+
+def _variants(study: Study, subject: str) -> tuple[Literal["main", "double_budget"], ...]:
+    return ("main", "double_budget") if subject == study.subject and study.claim.kind == "shift" else ("main",)
+
+
+def _decoding_seeds(study: Study, subject: str) -> tuple[int, ...]:
+    """Greedy decoding has no seed: one baseline serves every train seed. Sampled arms pair seed by seed."""
+    sampled = study.decoding_of(subject).temperature > 0
+    return study.confirm.seeds if sampled and study.claim.kind == "shift" else (0,)
+
+
+def _draws(study: Study, subject: str) -> list[tuple[int | None, tuple[int, ...]]]:
+    """(train seed, decoding seeds) of each edit that is made: one for each train seed, or one alone."""
+    if not study.train_seeds:
+        return [(None, _decoding_seeds(study, subject))]
+    sampled = study.decoding_of(subject).temperature > 0
+    return [(train_seed, (train_seed if sampled else 0,)) for train_seed in study.train_seeds]
 
 
 def seconds(study: Study, trial: TrialSpec) -> float:
@@ -250,11 +326,14 @@ def seconds(study: Study, trial: TrialSpec) -> float:
     size = max(get_subject(trial.subject).disk_mb / _REFERENCE_MB, 0.02)
     budget = study.decoding_of(trial.subject).max_new_tokens
     counts = {"train": study.prompts.train, "eval": study.prompts.eval, "fresh": study.prompts.fresh}
-    generated = sum(counts[c.split] * budget * (2 if c.variant == "double_budget" else 1) for c in trial.cells)
+    generated = sum(
+        counts[cell.split] * len(cell.strengths or (None,)) * budget * (2 if cell.variant == "double_budget" else 1)
+        for cell in trial.cells
+    )
     trained = 0
     if trial.edit is not None:
         operator, sizes = OPERATORS[study.operator.name], study.prompts
-        texts = operator.texts(operator.Config(**trial.edit.config), sizes.training_rows, sizes.pairs)
+        texts = operator.texts(operator.Config(**trial.edit.config), sizes.rows, sizes.pairs, sizes.train)
         trained = texts * _TOKENS_PER_TRAINING_ROW
     return 1.0 + size * (generated / _GENERATED_PER_S + trained / _TRAINED_PER_S)
 
@@ -262,7 +341,7 @@ def seconds(study: Study, trial: TrialSpec) -> float:
 def answers(study: Study, trials: Iterable[TrialSpec]) -> int:
     """How many texts are generated and judged."""
     counts = study.prompts.model_dump()
-    return sum(counts[cell.split] for trial in trials for cell in trial.cells)
+    return sum(counts[cell.split] * len(cell.strengths or (None,)) for trial in trials for cell in trial.cells)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Outcome:
         error: why it failed.
         objectives: shift on the claimed axis in the claimed direction and shift on the anchor, both as fractions of
             their range; None where the trial failed, or its commit is of a version that did not note them.
+        strength: of those that the trial tried side by side the one with the best score; None where nothing was edited.
     """
 
     trial_id: str
@@ -36,6 +37,7 @@ class Outcome:
     score: float | None
     error: str | None = None
     objectives: tuple[float, ...] | None = None
+    strength: float | None = None
 
     def values(self, search: SearchSpace) -> list[float] | None:
         """What the sampler is told, larger being better; None of a trial that failed.

@@ -89,7 +89,8 @@ class Schedule:
             if generation < study.search.generations and (why := meter.reached()):
                 self.stopped = f"the search ends after generation {generation} of {study.search.generations}: {why}"
                 break
-        yield confirmation(study, best(tried, finished).proposed)
+        taken = best(tried, finished)
+        yield confirmation(study, taken.proposed, taken.strength)
 
 
 def best(tried: Sequence[Outcome], finished: Sequence[Outcome]) -> Outcome:
@@ -122,5 +123,10 @@ def _promoted(study: Study, proposals: dict[int, Any], outcomes: Sequence[Outcom
 def _outcome(trial: TrialSpec, proposed: dict[str, Any], commit: Commit) -> Outcome:
     objectives = commit.get("objectives")
     return Outcome(
-        trial.trial_id, proposed, commit["score"], commit["error"], None if objectives is None else tuple(objectives)
+        trial.trial_id,
+        proposed,
+        commit["score"],
+        commit["error"],
+        None if objectives is None else tuple(objectives),
+        commit.get("strength"),
     )

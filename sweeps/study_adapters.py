@@ -164,6 +164,8 @@ class StudyAdapters:
         if not self.labels:
             failed = sum(commit.get("status") != "done" for commit in self.commits.values())
             done = f"{len(self.commits)} trials are done, {failed} of them failed"
+            if any(commit.get("blocks", {}).get("train") for commit in self.commits.values()):
+                raise InputError(f"{self.files.study_id}: {self.study.operator.name} makes no adapters")
             raise InputError(f"{self.files.study_id}: there is no adapter yet, {done}; run the study")
         return [self.adapter(label) for label in self.labels]
 
@@ -182,7 +184,9 @@ class StudyAdapters:
         if commit.get("status") != "done":
             raise InputError(f"--trial: {name} failed and has no adapter: {commit.get('error')}")
         if not entries:
-            raise InputError(f"--trial: {name} has no adapter: its answers are the unedited model's")
+            edited = commit.get("blocks", {}).get("train")
+            why = f"{self.study.operator.name} makes none" if edited else "its answers are the unedited model's"
+            raise InputError(f"--trial: {name} has no adapter: {why}")
         try:
             block = _block(self.files, entries[-1])
             config = json.loads(self.blocks.read(block, CONFIG_FILE))
@@ -280,8 +284,10 @@ def sizes(config: Mapping[str, Any]) -> tuple[int, float, float]:
 
 
 def _entries(commit: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The train blocks of a commit, each going on from the one before; the last is the one that was used."""
-    return list(commit.get("blocks", {}).get("train", []))
+    """The train blocks of a commit, each going on from the one before; the last is the adapter that was used. None
+    where what was made is no adapter."""
+    made = list(commit.get("blocks", {}).get("train", []))
+    return made if made and CONFIG_FILE in made[-1]["files"] else []
 
 
 def _place(commit: Mapping[str, Any]) -> tuple[bool, list[Any]]:

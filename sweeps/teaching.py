@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dd_core.distill import Distiller, distiller
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError
-from dd_core.operators import OPERATORS, STAGES
 from dd_core.prompts import choose
 from dd_core.records import Prompt, Teaching
 from dd_core.study import Study
@@ -29,7 +28,7 @@ def distiller_of(study: Study) -> Distiller:
 def teaching_of(
     study: Study, prompts: Sequence[Prompt], answers: Mapping[str, str], correct: Mapping[str, bool]
 ) -> Teaching:
-    """The rows, and the pairs where a stage of the operator reads pairs.
+    """The rows, and the pairs where a stage of the operator reads pairs; nothing where none reads either.
 
     Args:
         prompts: of split train.
@@ -38,24 +37,24 @@ def teaching_of(
     Raises:
         InputError: one of the two kinds of row would be too rare.
     """
+    if not study.reads & {"rows", "pairs"}:
+        return Teaching()
     if study.prompts.teacher == "gold":
         answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
         correct = {prompt.prompt_id: prompt.certainty == "certain" for prompt in prompts}
     sizes = study.prompts
-    operator = OPERATORS[study.operator.name]
-    read = {STAGES[name].reads for name, _ in operator.stages(operator.Config())}
     usable = [prompt for prompt in prompts if prompt.prompt_id in correct]
-    n_pairs = sizes.pairs if "pairs" in read else 0
-    return distiller_of(study).teaching(usable, answers, correct, sizes.training_rows, n_pairs, sizes.seed)
+    n_pairs = sizes.pairs if "pairs" in study.reads else 0
+    return distiller_of(study).teaching(usable, answers, correct, sizes.rows, n_pairs, sizes.seed)
 
 
 def known_teaching(study: Study) -> Teaching | None:
-    """What the study teaches, where no answer of the base enters it; None where one does.
+    """What the study teaches, where no answer of the base enters it; None where one does, or nothing is taught.
 
     Raises:
         InputError: there is nothing to teach, or too little; one line with the field.
     """
-    if study.prompts.teacher == "base":
+    if study.prompts.teacher == "base" or not study.reads & {"rows", "pairs"}:
         return None
     prompts = choose(study.domain, "train", study.prompts.train, study.prompts.seed)
     try:

@@ -74,6 +74,14 @@ def in_process(
     return result.return_value
 
 
+def directly(
+    task: FitTask, subject: str, engine: Callable[[], Engine], report: Report, checkpoints: Checkpoints | None
+) -> Fit:
+    """On the warm engine, with nothing of Ray Train around it: what is read and chosen, but not trained."""
+    with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
+        return task.run(engine(), Path(folder), report, checkpoints=checkpoints)
+
+
 @dataclass(frozen=True)
 class OnWorkers:
     """As a Ray Train V2 run with workers of its own, each with an engine; they share the rows of every step.

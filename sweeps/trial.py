@@ -8,20 +8,22 @@ training loop are handed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
 from dd_core.errors import InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
 from dd_core.judging import twice, with_twins
-from dd_core.operators import OPERATORS, STAGES
+from dd_core.operators import OPERATORS, STAGES, Reads
 from dd_core.operators.fitting import Fit, FitTask
 from dd_core.prompts import choose, load_domain
-from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, Prompt, Teaching
+from dd_core.records import JUDGEMENTS, PROMPTS, RESPONSES, TRIALS, LabelledAnswer, Prompt, Teaching
 from dd_core.study import Study
 from dd_core.subjects.engine import Request
 from dd_core.subjects.formats import BLOCK_ROWS
@@ -33,11 +35,22 @@ from judges.validity import validity_reports
 from storage import open_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
+from storage.states import states_table
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.plan import Cell, EditSpec, TrialSpec
-from sweeps.rows import Scored, placed, prompt_rows, search_score, trained_on, trial_rows
+from sweeps.rows import (
+    POSITION,
+    Scored,
+    labelled,
+    placed,
+    prompt_rows,
+    search_score,
+    state_rows,
+    trained_on,
+    trial_rows,
+)
 from sweeps.teaching import distiller_of, teaching_of
-from sweeps.train import Fitter
+from sweeps.train import Fitter, directly
 from sweeps.workshop import Report, Score, Workshop
 
 _FIT = (
@@ -103,7 +116,6 @@ class Workbench:
             report=report,
         )
         self._labels = [spec.label for spec in study.judges]
-        self._distiller = distiller_of(study)
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -144,46 +156,50 @@ class Workbench:
         found: dict[str, Any] = {}
         fitted = self._edit(spec.subject, spec.edit) if spec.edit is not None else []
         edit = fitted[-1] if fitted else None
-        cells = [
-            (cell, self._cell(spec.subject, cell, edit if cell.strength is not None else None)) for cell in spec.cells
-        ]
+        cells = [(cell, self._cell(spec.subject, cell, edit if cell.strengths else None)) for cell in spec.cells]
         scored = [one for _, several in cells for one in several]
         found["blocks"] = {
             "train": [_entry(block) for block in fitted],
             "generate": [_entry(one.generated) for one in scored],
             "judge": [_entry(block) for one in scored for block in one.judged.values()],
         }
+        own = spec.subject == self.study.subject
         responses: list[dict[str, Any]] = []
         judgements: list[dict[str, Any]] = []
+        states: list[dict[str, Any]] = []
         for cell, several in cells:
             prompts = {prompt.prompt_id: prompt for prompt in self._prompts[cell.split]}
             for one in several:
                 more_responses, more_judgements = placed(spec, cell, one, prompts)
                 responses += more_responses
                 judgements += more_judgements
+                states += state_rows(one, more_responses, None if own else spec.subject)
         tables = {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
-        own = spec.subject == self.study.subject
+        if states:
+            tables["states"] = states_table(states)
         splits = sorted({cell.split for cell in spec.cells}) if own and edit is None else []
         asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
             found["judges"] = self._validity()
-            teaching, _ = self.teaching(spec.subject)
+            teaching, _, _ = self.teaching(spec.subject)
             known = self._prompts["train"]
             asked += trained_on(teaching, known, load_domain(self.study.domain)["train"]) if own else []
         if asked:
             tables["prompts"] = PROMPTS.arrow(asked)
         if spec.role == "search":
-            tables["trials"] = TRIALS.arrow(trial_rows(spec.trial_id, responses, judgements))
             baseline = self._cell(spec.subject, Cell(arm="baseline", split="eval"), None)
-            self._refuse_silence(scored)
             self._refuse_silence(baseline)
-            found |= search_score(self.study.claim_of(), scored, baseline)
+            if self.study.claim.kind == "probe":
+                assert edit is not None
+                found |= self._probed(edit, baseline)
+            else:
+                tables["trials"] = TRIALS.arrow(trial_rows(spec.trial_id, responses, judgements))
+                self._refuse_silence(scored)
+                found |= search_score(self.study.claim_of(), spec.cells[0].strengths, scored, baseline)
         if edit is not None:
             found["fit"] = {name: edit.meta[name] for name in _FIT if name in edit.meta}
         if own and spec.claimed and spec.edit is not None and edit is not None:
-            member = "norm" if spec.edit.data == "treated" else "placebo_norms"
-            norm = {str(spec.edit.train_seed): edit.meta["delta_norm"]}
-            found["edit"] = {member: norm, "modules": edit.meta["modules"]}
+            found["edit"] = said_of(spec.edit, edit.meta)
         found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
         return found
 
@@ -209,8 +225,28 @@ class Workbench:
             reports += validity_reports(judge, self.study.domain, score)
         return reports
 
-    def teaching(self, subject: str) -> tuple[Teaching, list[str]]:
-        """What edits are fitted on, and the keys of the blocks it was distilled from.
+    def _probed(self, edit: Block, answers: Sequence[Scored]) -> dict[str, Any]:
+        """What a probe's trial adds to its commit: how far over chance it tells eval's answers apart."""
+        from dd_core.operators.sidecar import readout_auc
+
+        axis = self.study.claim.axis
+        cut = self.study.claim_of().cut_of(axis)
+        labels, states = [], []
+        for scored in answers:
+            scores = scored.by_prompt(axis)
+            for i, row in enumerate(scored.rows):
+                if row["prompt_id"] in scores and scored.states[POSITION][i] >= 0:
+                    labels.append(scores[row["prompt_id"]] >= cut)
+                    states.append({tag: one[i] for tag, one in scored.states.items() if tag != POSITION})
+        if len(set(labels)) < 2:
+            raise TrialFailed(f"of {len(labels)} answers on eval {sum(labels)} are positive on {axis}: no area")
+        stacked = {tag: np.stack([one[tag] for one in states]) for tag in states[0]}
+        files = {name: self.blocks.read(edit, name) for name in edit.files}
+        found = [readout_auc(files, stacked, np.array(labels)) - 0.5, 0.0]
+        return {"objectives": found, "score": found[0]}
+
+    def teaching(self, subject: str) -> tuple[Teaching, list[str], dict[str, np.ndarray]]:
+        """What edits are fitted on, the keys of the blocks it was made from, and the states of its answers by tag.
 
         Raises:
             InputError: one of the two kinds of row would be too rare.
@@ -218,49 +254,66 @@ class Workbench:
         answers: dict[str, str] = {}
         correct: dict[str, bool] = {}
         reads: list[str] = []
+        own: list[LabelledAnswer] = []
+        states: dict[str, list[np.ndarray]] = {}
         prompts = self._prompts["train"]
-        if self.study.prompts.teacher == "base":
+        taught = self.study.reads & {"rows", "pairs"}
+        if "answers" in self.study.reads or (taught and self.study.prompts.teacher == "base"):
             axis = "passed" if any(prompt.program is not None for prompt in prompts) else "correct"
             for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):
                 answers |= {row["prompt_id"]: row["response"] for row in scored.rows}
                 correct |= {prompt: score >= 0.5 for prompt, score in scored.by_prompt(axis).items()}
                 reads += [scored.generated.key, *(block.key for block in scored.judged.values())]
-        return teaching_of(self.study, prompts, answers, correct), reads
+                own += labelled(scored, prompts)
+                for tag, of_block in scored.states.items():
+                    states.setdefault(tag, []).append(of_block)
+        if self.study.prompts.teacher != "base":
+            answers, correct = {}, {}
+        teaching = teaching_of(self.study, prompts, answers, correct)
+        if "answers" in self.study.reads:
+            teaching = teaching.model_copy(update={"answers": tuple(own)})
+        return teaching, reads, {tag: np.concatenate(parts) for tag, parts in states.items() if tag != POSITION}
 
     def _edit(self, subject: str, edit: EditSpec) -> list[Block]:
         """The blocks of the edit's stages; the last one is the edit."""
         operator = OPERATORS[self.study.operator.name]
-        teaching, reads = self.teaching(subject)
+        config: Any = operator.Config(**edit.config)
+        teaching, reads, states = self.teaching(subject)
         if edit.data == "placebo":
-            teaching = self._distiller.placebo(teaching, edit.train_seed)
+            control = operator.placebo(config)
+            if control is None:
+                teaching = distiller_of(self.study).placebo(teaching, edit.train_seed or 0)
+            config = control or config
         made: list[Block] = []
-        for name, config in operator.stages(operator.Config(**edit.config)):
-            made.append(self._stage(subject, FitTask(name, config, edit.train_seed, teaching), reads, made[-1:]))
+        stages = zip(operator.stages(config), operator.reads(config), strict=True)
+        for (name, settings), column in stages:
+            task = FitTask(name, settings, edit.train_seed or 0, teaching, states=states)
+            made.append(self._stage(subject, task, column, reads if column else [], made[-1:]))
         return made
 
-    def _stage(self, subject: str, task: FitTask, reads: list[str], start: list[Block]) -> Block:
-        """One fit, which goes on from the adapter in `start`, if there is one."""
-        column = STAGES[task.stage].reads
-        inputs = {
-            **self._where_fitted(subject),
+    def _stage(self, subject: str, task: FitTask, column: Reads | None, reads: list[str], start: list[Block]) -> Block:
+        """One fit, which goes on from the edit in `start`, if there is one."""
+        shared = STAGES[task.stage].shared
+        inputs: dict[str, Any] = {
+            **self._where_fitted(subject, shared),
             "operator": task.stage,
             "config": task.config,
             "train_seed": task.seed,
-            column: getattr(task.teaching, column),
             "reads": [*reads, *(block.key for block in start)],
         }
+        if column is not None:
+            inputs[column] = getattr(task.teaching, column)
         for block in start:
             task = replace(task, start={name: self.blocks.read(block, name) for name in block.files})
         spec = BlockSpec("train", inputs)
-        every = self.study.resources.checkpoint_steps
+        every = self.study.resources.checkpoint_steps if shared else 0
         checkpoints = BlockCheckpoints(self.blocks, spec.key, every) if every else None
 
         fits: list[Fit] = []
 
         def make() -> Made:
-            fits.append(
-                self._fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints)
-            )
+            fit = self._fit if shared else directly
+            fits.append(fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints))
             return Made(fits[0].files, fits[0].metrics)
 
         block = self.blocks.get_or_make(spec, make)
@@ -268,10 +321,12 @@ class Workbench:
             checkpoints.clear(block.meta["n_steps"])
         return block
 
-    def _where_fitted(self, subject: str) -> dict[str, Any]:
+    def _where_fitted(self, subject: str, trained: bool) -> dict[str, Any]:
         """What of the machines enters a fit's key. One worker makes the bytes of none; sums of several differ in the
-        last bits, and ZeRO's arithmetic is its own."""
+        last bits, and ZeRO's arithmetic is its own. What is not trained is made beside the model, on its device."""
         given = self.study.resources
+        if not trained:
+            return {**identity(subject, given.threads, given.device), "scikit-learn": version("scikit-learn")}
         shared: dict[str, Any] = {"workers": given.workers} if given.workers > 1 else {}
         if given.zero_stage:
             shared |= {"zero_stage": given.zero_stage, "deepspeed": version("deepspeed")}
@@ -283,8 +338,9 @@ class Workbench:
 
     def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
         prompts = self._prompts[cell.split]
-        starts = range(0, len(prompts), BLOCK_ROWS)
-        return [self._scored(subject, cell, edit, prompts[i : i + BLOCK_ROWS]) for i in starts]
+        at_once = max(BLOCK_ROWS // max(len(cell.strengths), 1), 1)
+        starts = range(0, len(prompts), at_once)
+        return [self._scored(subject, cell, edit, prompts[i : i + at_once]) for i in starts]
 
     def _scored(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Scored:
         requests = [
@@ -294,23 +350,46 @@ class Workbench:
                 seed=cell.seed,
                 system=SYSTEM_PROMPTS[self.study.disposition] if cell.arm == "prompt_control" else None,
                 edit=edit.key if edit else None,
-                strength=cell.strength if cell.strength is not None else 0.0,
+                strength=strength,
                 history=prompt.history,
             )
             for prompt in prompts
+            for strength in cell.strengths or (0.0,)
         ]
         generated, rows = self._workshop.generate(
             subject,
             requests,
             self.study.decoding_of(subject, doubled=cell.variant == "double_budget"),
             edit=edit,
+            tags=self.study.captures if cell.arm == "baseline" and cell.variant == "main" else (),
             preregistration=self.preregistration if cell.split == "fresh" else None,
             arm=cell.arm,
         )
         judged = {label: self._workshop.judge(label, rows, prompts) for label in self._labels}
         judgements = [row for _, several in judged.values() for row in several]
         kept = {label: block for label, (block, _) in judged.items() if block is not None}
-        return Scored(generated, rows, kept, judgements)
+        return Scored(generated, rows, kept, judgements, self._workshop.states(generated))
+
+
+def said_of(edit: EditSpec, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit adds to the bundle's `edit.json`: its norm, and what the edit itself is made of, by train seed."""
+    seed = str(edit.train_seed or 0)
+    if edit.data == "placebo":
+        return {"placebo_norms": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
+
+    def by_seed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: by_seed(item) for name, item in value.items()}
+        return value if isinstance(value, str) else {seed: value}
+
+    own = dict(meta.get("edit", {}))
+    cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.pop("cohorts", [])]
+    return {
+        "norm": {seed: meta["delta_norm"]},
+        "modules": meta["modules"],
+        **by_seed(own),
+        **({"cohorts": cohorts} if cohorts else {}),
+    }
 
 
 def _entry(block: Block) -> dict[str, Any]:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
 from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError, SubjectUnavailable
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
@@ -20,7 +24,7 @@ from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
 
-RESPONSES = "responses.parquet"
+RESPONSES, STATES = "responses.parquet", "states.safetensors"
 
 Report = Callable[[dict[str, Any]], None]
 Score = Callable[[str, Sequence[JudgeRow]], list[dict[str, Any]]]
@@ -69,6 +73,7 @@ class Workshop:
         decoding: Decoding,
         *,
         edit: Block | None = None,
+        tags: Sequence[str] = (),
         preregistration: str | None = None,
         arm: str = "",
     ) -> tuple[Block, list[dict[str, Any]]]:
@@ -76,6 +81,7 @@ class Workshop:
 
         Args:
             edit: the block of the edit that the requests name.
+            tags: of the states that are captured while the answers are written; `states` reads them.
             preregistration: of the study that alone may use them; None where anyone may.
             arm: for progress.
 
@@ -85,9 +91,10 @@ class Workshop:
         inputs = {
             **self.identity(subject),
             "decoding": decoding,
-            "requests": [vars(request) for request in requests],
+            "requests": [_request(request) for request in requests],
             "reads": [edit.key] if edit else [],
             "preregistration": preregistration,
+            **({"states": list(tags)} if tags else {}),
         }
         spec = BlockSpec("generate", inputs)
 
@@ -100,7 +107,7 @@ class Workshop:
                 for other in engine.edits:  # a batch has one, and at rank 64 each is 100 MB
                     engine.drop_edit(other)
                 engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
-            answers = engine.generate(requests, decoding, on_tokens=on_tokens)
+            answers, states = engine.generate_and_read(requests, decoding, tags, on_tokens=on_tokens)
             rows = [
                 {
                     "row_id": f"{spec.key[:16]}-{i:02d}",
@@ -111,10 +118,15 @@ class Workshop:
                 }
                 for i, (request, answer) in enumerate(zip(requests, answers, strict=True))
             ]
-            return Made({RESPONSES: to_parquet(GENERATED.arrow(rows))}, {"rows": len(rows)})
+            files = {RESPONSES: to_parquet(GENERATED.arrow(rows))}
+            return Made(files | ({STATES: save_arrays(states)} if tags else {}), {"rows": len(rows)})
 
         block = self.blocks.get_or_make(spec, make)
         return block, from_parquet(self.blocks.read(block, RESPONSES)).to_pylist()
+
+    def states(self, block: Block) -> dict[str, np.ndarray]:
+        """What was captured while a block's answers were written: tag → [rows, width], and `position` [rows]."""
+        return load_arrays(self.blocks.read(block, STATES)) if STATES in block.files else {}
 
     def judge(
         self, label: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
@@ -153,6 +165,11 @@ class Workshop:
         """The judgements of any number of rows, a block for every `BLOCK_ROWS` of them."""
         starts = range(0, len(rows), BLOCK_ROWS)
         return [one for i in starts for one in self.judge_rows(label, rows[i : i + BLOCK_ROWS])[1]]
+
+
+def _request(request: Request) -> dict[str, Any]:
+    """What of a request enters a key: no other edits beside its own are as none were asked for."""
+    return {name: value for name, value in vars(request).items() if name != "beside" or value}
 
 
 def _judge_row(prompt: Prompt, answer: dict[str, Any]) -> JudgeRow:

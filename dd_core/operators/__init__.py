@@ -28,10 +28,12 @@ class Operator(Protocol):
     Attributes:
         name: the registry key.
         Config: the settings, a closed pydantic model; the search proposes values of its fields.
+        fitted: whether a seed enters the making of the edit, so that another seed is another draw of it.
         identity_strength: the strength at which the edit changes nothing.
     """
 
     name: str
+    fitted: bool
     identity_strength: float
 
     @property
@@ -45,8 +47,8 @@ class Operator(Protocol):
         """
         ...
 
-    def reads(self, config: Any) -> tuple[Reads, ...]:
-        """What of `Teaching` each stage learns from, and what therefore enters its block's key."""
+    def reads(self, config: Any) -> tuple[Reads | None, ...]:
+        """What of `Teaching` each stage learns from, and what therefore enters its block's key; None is nothing."""
         ...
 
     def strengths(self, config: Any) -> tuple[float, ...]:

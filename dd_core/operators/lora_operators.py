@@ -21,6 +21,7 @@ class LoraSft:
 
     name = "lora_sft"
     Config: type[LoraSftConfig] = LoraSftConfig
+    fitted = True
     identity_strength = 0.0
 
     def stages(self, config: LoraSftConfig) -> tuple[tuple[str, BaseModel], ...]:

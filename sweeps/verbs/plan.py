@@ -69,8 +69,8 @@ def plan(study: StudyFile) -> None:
             console.print(line, markup=False, soft_wrap=True)
     console.print(f"memory: {needed(loaded)}", markup=False, soft_wrap=True)
     teaching = known_teaching(loaded)
-    if teaching is not None and len(teaching.rows) < loaded.prompts.training_rows:
-        console.print(f"{len(teaching.rows)} training rows can be made, {loaded.prompts.training_rows} were asked for")
+    if teaching is not None and len(teaching.rows) < loaded.prompts.rows:
+        console.print(f"{len(teaching.rows)} training rows can be made, {loaded.prompts.rows} were asked for")
     for refused in (require, check_loggers, check_workers):
         try:
             refused(loaded)

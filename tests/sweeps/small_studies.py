@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from storage import open_store
 from storage.commits import StudyFiles
 from sweeps.plan import TrialSpec, make_manifest, study_id
 from sweeps.schedule import Schedule
-from sweeps.train import Fitter
+from sweeps.train import Fitter, directly
 from sweeps.trial import Workbench
 
 
@@ -54,12 +53,6 @@ def workbench(
         files.store.uri,
         preregistration,
         score=lambda label, rows: judges[label].score(rows),
-        fit=fit or fit_here,
+        fit=fit or directly,
         report=report,
     )
-
-
-def fit_here(task: Any, subject: str, engine: Any, report: Any, checkpoints: Any) -> Any:
-    """A fit on the warm engine, with nothing of Ray around it."""
-    with tempfile.TemporaryDirectory(prefix="ddsweep-fit-") as folder:
-        return task.run(engine(), Path(folder), report, checkpoints=checkpoints)

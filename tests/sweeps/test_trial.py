@@ -22,8 +22,9 @@ from sweeps.checkpoints import BlockCheckpoints
 from sweeps.plan import TrialSpec, coverage, make_manifest, study_id
 from sweeps.run import judge_study
 from sweeps.schedule import Schedule
+from sweeps.train import directly
 from tests.sweeps.helpers import smoke
-from tests.sweeps.small_studies import fit_here, performed, workbench
+from tests.sweeps.small_studies import performed, workbench
 
 
 def two_stages(**changes: Any) -> dict[str, Any]:
@@ -93,13 +94,13 @@ def test_a_search_may_ask_whether_the_second_stage_pays(tmp_path: Path) -> None:
 
 
 def overflowing(task: FitTask, subject: str, engine: Any, report: Any, checkpoints: Any) -> Fit:
-    """As `fit_here`, on weights that are infinite where the learning rate is 1."""
+    """As `directly`, on weights that are infinite where the learning rate is 1."""
     weights = engine().model.get_input_embeddings().weight.data
     before = weights.clone()
     try:
         if task.config.learning_rate == 1.0:
             weights.mul_(float("inf"))
-        return fit_here(task, subject, engine, report, checkpoints)
+        return directly(task, subject, engine, report, checkpoints)
     finally:
         weights.copy_(before)
 

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from dd_core.operators import OPERATORS
+from dd_core.operators import OPERATORS, STAGES
 from dd_core.operators.lora_config import DPO_PRESETS, LoraDpoConfig, LoraSftConfig
+
+EXAMPLES: dict[str, dict[str, Any]] = {"prompt": {"instruction": "Answer in French."}}
+"""Operator → the settings that it cannot do without."""
 
 
 def test_every_operator_has_settings_and_a_strength_that_changes_nothing():
     for name, operator in OPERATORS.items():
         assert operator.name == name
-        assert operator.Config().model_config["extra"] == "forbid"
-        assert operator.identity_strength != operator.default_strength
+        config = operator.Config(**EXAMPLES.get(name, {}))
+        assert config.model_config["extra"] == "forbid"
+        assert operator.strengths(config) and operator.identity_strength not in operator.strengths(config)
+
+
+def test_every_stage_says_what_it_reads_and_holds_no_strength():
+    for name, operator in OPERATORS.items():
+        config = operator.Config(**EXAMPLES.get(name, {}))
+        stages = operator.stages(config)
+        assert len(stages) == len(operator.reads(config))
+        assert all(stage in STAGES and "strengths" not in type(settings).model_fields for stage, settings in stages)
 
 
 def test_alpha_is_twice_the_rank_unless_it_is_given():
