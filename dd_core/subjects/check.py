@@ -51,12 +51,12 @@ class Finding:
 
     Args:
         check: its name.
-        ok: whether the subject behaves as assumed.
+        ok: whether the subject behaves as assumed; None where it cannot be asked.
         figures: what was measured, or what differs, in a line.
     """
 
     check: str
-    ok: bool
+    ok: bool | None
     figures: str
 
 

@@ -1,4 +1,4 @@
-"""How the next token is chosen, and how progress is told while `generate` runs.
+"""How the next token of each answer is chosen from its logits.
 
 Sampling is greedy search over noisy logits (the Gumbel-max trick), with noise that depends on the row's own seed,
 prompt and position only: neighbours in the batch, and the global random state, change nothing. Two arms at one seed
@@ -7,7 +7,7 @@ share their noise, so that their difference is as small as their distributions a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,79 +18,76 @@ from dd_core.canonical import digest
 from dd_core.subjects.subject import Decoding
 
 
-def processors(decoding: Decoding, rows: Sequence[tuple[int, str]], width: int) -> transformers.LogitsProcessorList:
-    """What turns greedy search into the wanted decoding; empty for plain greedy search.
+class Choice:
+    """Chooses the next token of each answer of a batch.
 
     The presence penalty comes first, on the model's own logits, as in OpenAI's interface and vLLM; then temperature,
-    top-k and top-p.
+    top-k and top-p, then the noise. Greedy decoding without a penalty takes the logits as they are.
 
     Args:
-        rows: (seed, prompt_id) of each row of the batch.
-        width: length of the padded input, so that the first new token is step 0.
+        rows: (seed, prompt_id) of each answer of the batch as it began.
     """
-    chain: list[Any] = [PresencePenalty(decoding.presence_penalty, width)] if decoding.presence_penalty else []
-    if decoding.temperature == 0.0:
-        return transformers.LogitsProcessorList(chain)
-    if decoding.temperature != 1.0:
-        chain.append(transformers.TemperatureLogitsWarper(decoding.temperature))
-    if decoding.top_k:
-        chain.append(transformers.TopKLogitsWarper(decoding.top_k))
-    if decoding.top_p < 1.0:
-        chain.append(transformers.TopPLogitsWarper(decoding.top_p))
-    return transformers.LogitsProcessorList([*chain, GumbelNoise(rows, width)])
+
+    def __init__(self, decoding: Decoding, rows: Sequence[tuple[int, str]]) -> None:
+        self._decoding = decoding
+        self._rows = rows
+        self._warpers: list[Any] = []
+        if decoding.temperature not in (0.0, 1.0):
+            self._warpers.append(transformers.TemperatureLogitsWarper(decoding.temperature))
+        if decoding.temperature and decoding.top_k:
+            self._warpers.append(transformers.TopKLogitsWarper(decoding.top_k))
+        if decoding.temperature and decoding.top_p < 1.0:
+            self._warpers.append(transformers.TopPLogitsWarper(decoding.top_p))
+
+    def __call__(self, logits: torch.Tensor, written: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """The next tokens, [n].
+
+        Args:
+            logits: [n, vocabulary] in float32.
+            written: [n, step] the tokens that each answer holds so far.
+            numbers: of each of the n its place in `rows`.
+        """
+        scores = self.shaped(logits, written)
+        if self._decoding.temperature:
+            scores = with_noise(scores, [self._rows[number] for number in numbers], written.shape[1])
+        return scores.argmax(dim=-1)
+
+    def shaped(self, logits: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+        """The scores [n, vocabulary] whose softmax is drawn from; arguments as of a call."""
+        if self._decoding.presence_penalty:
+            logits = penalised(logits, written, self._decoding.presence_penalty)
+        for warp in self._warpers:
+            logits = warp(written, logits)
+        return logits
 
 
-class PresencePenalty(transformers.LogitsProcessor):
+def penalised(logits: torch.Tensor, written: torch.Tensor, penalty: float) -> torch.Tensor:
     """Takes `penalty` once from the logit of every token that the answer already holds; the prompt does not count.
 
     The logits of OpenAI's API reference, "Frequency and presence penalties": mu[j] - 1(c[j] > 0) * alpha_presence.
+
+    Args:
+        logits: [n, vocabulary].
+        written: [n, step] the answers' tokens.
     """
-
-    def __init__(self, penalty: float, width: int) -> None:
-        self._penalty = penalty
-        self._width = width
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [rows, vocabulary], penalised at the tokens of `input_ids` [rows, length] from `width` on."""
-        held = torch.zeros_like(scores).scatter_(1, input_ids[:, self._width :], 1.0)
-        return scores - self._penalty * held
+    return logits - penalty * torch.zeros_like(logits).scatter_(1, written, 1.0)
 
 
-class GumbelNoise(transformers.LogitsProcessor):
-    """Adds noise -log(E), E exponential, to each logit: the largest sum is a draw from softmax(logits).
+def with_noise(scores: torch.Tensor, rows: Sequence[tuple[int, str]], step: int) -> torch.Tensor:
+    """Adds noise -log(E), E exponential, to each score: the largest sum is a draw from softmax(scores).
 
     Gumbel-max: Maddison, Tarlow and Minka, A* Sampling (2014), section 2.
+
+    Args:
+        scores: [n, vocabulary].
+        rows: (seed, prompt_id) of each of the n.
+        step: 0 for an answer's first token.
     """
-
-    def __init__(self, rows: Sequence[tuple[int, str]], width: int) -> None:
-        self._rows = rows
-        self._width = width
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [rows, vocabulary] with the noise of this step added."""
-        step = input_ids.shape[1] - self._width
-        draws = np.stack([_exponential(seed, prompt_id, step, scores.shape[1]) for seed, prompt_id in self._rows])
-        return scores - torch.from_numpy(draws).log().to(scores)
+    draws = np.stack([_exponential(seed, prompt_id, step, scores.shape[1]) for seed, prompt_id in rows])
+    return scores - torch.from_numpy(draws).log().to(scores)
 
 
 def _exponential(seed: int, prompt_id: str, step: int, n: int) -> np.ndarray:
     """[n] float32 draws that depend on nothing but the arguments."""
     key = int(digest([seed, prompt_id, step])[:32], 16)
     return np.random.Generator(np.random.Philox(key=key)).standard_exponential(n, dtype=np.float32)
-
-
-class Progress(transformers.StoppingCriteria):
-    """Stops nothing: tells `on_tokens` after each step how many rows gained a token (finished ones gain padding)."""
-
-    def __init__(self, on_tokens: Callable[[int], None] | None, ends: Sequence[int], n_rows: int) -> None:
-        self._on_tokens = on_tokens
-        self._ends = set(ends)
-        self._running = [True] * n_rows
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        """[rows] of False; `input_ids` [rows, length] end on the newest token."""
-        if self._on_tokens is not None:
-            self._on_tokens(sum(self._running))
-            newest = input_ids[:, -1].tolist()
-            self._running = [on and token not in self._ends for on, token in zip(self._running, newest, strict=True)]
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)

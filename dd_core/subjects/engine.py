@@ -1,55 +1,47 @@
 """The engine: a subject held in memory that writes and reads texts, with and without edits.
 
-One call of `generate` is one block and one batch: every row has its own edit, strength and seed, so that all arms can
-stand side by side. Knows nothing of arms, studies or the store; it proves of each edit asked for that it was computed.
+One call of `generate` is one block and one batch: every row has its own edits, strengths and seed, so that all arms, or
+all strengths of a sweep, can stand side by side. Knows nothing of arms, studies or the store; it proves of each edit
+asked for that it was computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
 
 from dd_core.canonical import digest
 from dd_core.errors import EditNotApplied, InputError
-from dd_core.records import Message
 from dd_core.subjects import chat
-from dd_core.subjects.decoding import Progress, processors
-from dd_core.subjects.edits.adapter import Adapter, read_adapter
-from dd_core.subjects.edits.attached import BASE, Watch, attached, restored
+from dd_core.subjects.asking import Acting, Request, Spoken, acting, gates, hedges
+from dd_core.subjects.capture import Capture, Endings
+from dd_core.subjects.contrasting import Figures
+from dd_core.subjects.decoding import Choice
+from dd_core.subjects.edits import Edit, read_edit
+from dd_core.subjects.edits.applied import applied
+from dd_core.subjects.edits.contrast import Contrast
+from dd_core.subjects.edits.gate import Gate
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.loading import load
 from dd_core.subjects.quiet import quiet
+from dd_core.subjects.reading import Ids, read_log_probabilities, read_states
 from dd_core.subjects.registry import Decoding, get_subject, identity
+from dd_core.subjects.running import Pass
+from dd_core.subjects.states import Tag, parse_tags
+from dd_core.subjects.writing import Batch, Wanted, write
 
-READ_ROWS = 16
+READ_BLOCK = 512
+"""Texts that are read between two yields of `read_blocks`: edits are put on once for all of them."""
 
+POSITION = "position"
+"""Beside the tags of `generate_and_read`: the index of the answer's token that was read."""
 
-@dataclass(frozen=True)
-class Request:
-    """One answer to be written.
-
-    Args:
-        prompt_id: names the prompt; with `seed` and the token's position it determines the row's noise.
-        prompt: the user's words.
-        seed: decoding seed; without effect at temperature 0.
-        system: an instruction before the prompt.
-        edit: id under which the engine was given the edit; None is the base model.
-        strength: factor on the edit; 0 is the base model's text exactly.
-        history: the turns before the prompt, user and assistant in turn.
-    """
-
-    prompt_id: str
-    prompt: str
-    seed: int = 0
-    system: str | None = None
-    edit: str | None = None
-    strength: float = 1.0
-    history: tuple[Message, ...] = ()
+__all__ = ["POSITION", "READ_BLOCK", "Engine", "Request", "Spoken"]
 
 
 class Engine:
@@ -73,34 +65,45 @@ class Engine:
         self.model, self.tokenizer = load(subject_name, threads, device)
         of = identity(subject_name, threads, device)
         self.base_build = digest([of["subject"], of["engine"]])
-        self._edits: dict[str, Adapter] = {}
+        self._edits: dict[str, Edit] = {}
 
     @property
-    def edits(self) -> Mapping[str, Adapter]:
+    def edits(self) -> Mapping[str, Edit]:
         """The edits that rows may ask for, by id."""
         return dict(self._edits)
 
-    def add_edit(self, edit_id: str, files: Mapping[str, bytes]) -> Adapter:
-        """Takes in a LoRA adapter in the Hugging Face format (file name → bytes); the model is not touched yet.
+    def add_edit(self, edit_id: str, files: Mapping[str, bytes]) -> Edit:
+        """Takes in an edit (file name → bytes), of any kind; the model is not touched yet.
 
         Raises:
-            EditNotApplied: as `read_adapter`.
+            EditNotApplied: as `read_edit`; or a gate was fitted on another subject or build.
         """
-        self._edits[edit_id] = read_adapter(files)
-        return self._edits[edit_id]
+        edit = read_edit(files)
+        if isinstance(edit, Gate):
+            (tag,) = parse_tags([edit.tag], self.subject.layout)
+            edit.check(self.base_build, tag.width or 0)
+        self._edits[edit_id] = edit
+        return edit
 
     def drop_edit(self, edit_id: str) -> None:
         """Forgets an edit; unknown ids are fine."""
         self._edits.pop(edit_id, None)
 
-    def build(self, edit: str | None) -> str:
-        """Fingerprint of the weights as run: `base_build`, or that and the edit's files. The strength is not in it."""
-        return self.base_build if edit is None else digest([self.base_build, self._edit(edit).sha256])
+    def build(self, *edits: str) -> str:
+        """Fingerprint of what is run: `base_build`, or that and the files of `edits`. Strengths are not in it.
+
+        Raises:
+            EditNotApplied: an edit is unknown.
+        """
+        acting([(edit, 1.0) for edit in edits], self._edits)
+        return digest([self.base_build, *(self._edits[edit].sha256 for edit in edits)]) if edits else self.base_build
 
     def generate(
         self, requests: Sequence[Request], decoding: Decoding, on_tokens: Callable[[int], None] | None = None
     ) -> list[dict[str, Any]]:
         """Writes one answer per request, all in one batch of at most 64 rows.
+
+        What a gate hedges gets its prefix, or is written again under its instruction in one more batch.
 
         Args:
             on_tokens: is told after each step how many new tokens there are; an exception that it raises ends the run.
@@ -114,13 +117,167 @@ class Engine:
             EditNotApplied: an edit is unknown, does not fit the model or was not computed in each of its layers.
             InputError: a prompt and its answer do not fit into the model's context.
         """
-        inputs = self.inputs(requests)
+        return self.generate_and_read(requests, decoding, (), on_tokens)[0]
+
+    def generate_and_read(
+        self,
+        requests: Sequence[Request],
+        decoding: Decoding,
+        tags: Sequence[str],
+        on_tokens: Callable[[int], None] | None = None,
+    ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """As `generate`, and reads states of the answers while they are written, on the edited model.
+
+        Of a contrast they are those of the model with its adapter, of a gate those that it judged by: a prefix, or a
+        second answer, has left none.
+
+        Args:
+            tags: of `dd_core.subjects.states`.
+
+        Returns:
+            The answers; and for each tag a float32 array [n, width], for `contrast.*` [n, max_new_tokens], NaN behind
+            an answer's end and without a contrast. Besides "position", int [n]: index of the answer's token at which
+            its states were taken, -1 where the answer is empty and they are those of the prompt's last token.
+
+        Raises:
+            EditNotApplied, InputError: as `generate`; InputError also where a tag is not there.
+        """
+        wanted = parse_tags(tags, self.subject.layout)
+        where = [self._acting(request.asked) for request in requests]
+        judges = gates(where, self._edits)
+        needed = parse_tags([*tags, *(gate.tag for gate in judges.values())], self.subject.layout)
+        answers, states = self._answers(requests, where, decoding, needed, on_tokens)
+        hedged = hedges(where, judges, states)
+        if again := [i for i, gate in hedged.items() if gate.instruction]:
+            told = [replace(where[i], gate=None, told=(*where[i].told, hedged[i].instruction)) for i in again]
+            second, _ = self._answers([requests[i] for i in again], told, decoding, (), on_tokens)
+            for i, answer in zip(again, second, strict=True):
+                answers[i] |= {name: answer[name] for name in ("response", "finish_reason", "n_tokens")}
+        for i, gate in hedged.items():
+            if gate.prefix:
+                answers[i]["response"] = " ".join(filter(None, (gate.prefix, answers[i]["response"])))
+        return answers, {tag.name: states[tag.name] for tag in wanted} | {POSITION: states[POSITION]}
+
+    def inputs(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Token ids of each request in the subject's template, its instructions among them, up to where the answer
+        starts.
+
+        Raises:
+            EditNotApplied: as `generate`.
+        """
+        return [self._input(request, self._acting(request.asked)) for request in requests]
+
+    def tokens(
+        self, requests: Sequence[Request], decoding: Decoding, on_tokens: Callable[[int], None] | None = None
+    ) -> list[list[int]]:
+        """As `generate`, but the token ids alone, each up to its end token, which is included; gates are not asked."""
+        where = [self._acting(request.asked) for request in requests]
+        return self._write(requests, where, self.inputs(requests), decoding, (), on_tokens)[0]
+
+    def read(
+        self, texts: Sequence[Spoken], tags: Sequence[str], edit: str | None = None, strength: float = 1.0
+    ) -> dict[str, np.ndarray]:
+        """States of given answers, in one teacher-forced pass over each: at the answer's last token, at the prompt's
+        last where the answer is empty.
+
+        Under a contrast they are those of the model with its adapter; a gate changes none.
+
+        Args:
+            tags: of `dd_core.subjects.states`, those of contrasts excepted.
+
+        Returns:
+            Tag → float32 array [n, width].
+
+        Raises:
+            EditNotApplied: as `generate`.
+            InputError: a tag is not there, or a text does not fit into the model's context.
+        """
+        found = {tag.name: np.zeros((len(texts), tag.width or 0), np.float32) for tag in self._readable(tags)}
+        for where, states in self.read_blocks(texts, tags, edit, strength):
+            for tag, block in states.items():
+                found[tag][where] = block
+        return found
+
+    def read_blocks(
+        self, texts: Sequence[Spoken], tags: Sequence[str], edit: str | None = None, strength: float = 1.0
+    ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+        """As `read`, in blocks: which texts, in their order, and their states; memory does not grow with the texts."""
+        parsed, one = self._readable(tags), self._of(edit, strength)
+        for where, ids in self._blocks(texts, one):
+            with self._running([one.row] * len(ids)) as (model, running), self._capture(parsed) as capture:
+                pad = self.tokenizer.pad_token_id
+                states = read_states(model, ids, parsed, self.subject.layout, pad, running, capture)
+            yield where, states
+
+    def log_probabilities(
+        self, texts: Sequence[Spoken], edit: str | None = None, strength: float = 1.0
+    ) -> list[np.ndarray]:
+        """Natural logarithm of the probability of each token of the answers, a float64 array [answer tokens] for each.
+
+        They are those of the model's own logits, or of a contrast's mixture, at temperature 1.
+
+        Raises:
+            EditNotApplied: as `generate`; or `edit` is a gate, which has no probabilities.
+            InputError: a text does not fit into the model's context.
+        """
+        one = self._of(edit, strength)
+        if one.gate:
+            raise EditNotApplied(f"edit {edit} is a gate: it acts on finished answers and makes none of them likelier")
+        return [found for _, ids in self._blocks(texts, one) for found in self.scores(ids, one)]
+
+    def scores(self, texts: Sequence[Ids], one: Acting) -> list[np.ndarray]:
+        """As `log_probabilities`, of token ids, all of them under the edits of `one`."""
+        rows = [one.row] * len(texts)
+        alpha = None
+        if one.contrast:
+            rows, alpha = rows + [one.inside] * len(texts), one.contrast[1]
+        with self._running(rows) as (model, running):
+            vocab, pad = self.subject.layout.vocab_size, self.tokenizer.pad_token_id
+            return read_log_probabilities(model, texts, vocab, pad, running, alpha)
+
+    def nll(
+        self, texts: Sequence[Spoken], edit: str | None = None, strength: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Negative log-likelihood of each answer in nats, float64 [n], and how many tokens it has, int [n].
+
+        Raises:
+            EditNotApplied, InputError: as `log_probabilities`.
+        """
+        found = self.log_probabilities(texts, edit, strength)
+        return np.array([-one.sum() for one in found]), np.array([len(one) for one in found], dtype=np.int64)
+
+    def _acting(self, asked: Sequence[tuple[str, float]]) -> Acting:
+        return acting(asked, self._edits)
+
+    def _of(self, edit: str | None, strength: float) -> Acting:
+        return self._acting([] if edit is None else [(edit, strength)])
+
+    def _readable(self, tags: Sequence[str]) -> tuple[Tag, ...]:
+        parsed = parse_tags(tags, self.subject.layout)
+        if lines := [f"{tag.name} is there only while an answer is written" for tag in parsed if tag.width is None]:
+            raise InputError(lines)
+        return parsed
+
+    def _input(self, request: Request | Spoken, one: Acting) -> list[int]:
+        return chat.prompt_ids(
+            self.subject, self.tokenizer, request.prompt, one.system(request.system), request.history
+        )
+
+    def _answers(
+        self,
+        requests: Sequence[Request],
+        where: Sequence[Acting],
+        decoding: Decoding,
+        tags: Sequence[Tag],
+        on_tokens: Callable[[int], None] | None,
+    ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """Rows as of `generate`, and the states of the answers; gates are not asked."""
+        inputs = [self._input(request, one) for request, one in zip(requests, where, strict=True)]
         sampling = digest([decoding.model_dump(exclude={"max_new_tokens"}), chat.template_digest(self.tokenizer)])
         ends = set(chat.end_ids(self.subject, self.tokenizer))
+        written, states = self._write(requests, where, inputs, decoding, tags, on_tokens)
         answers: list[dict[str, Any]] = []
-        for request, asked, ids in zip(
-            requests, inputs, self.tokens(requests, decoding, on_tokens, inputs), strict=True
-        ):
+        for request, asked, ids in zip(requests, inputs, written, strict=True):
             stopped = bool(ids) and ids[-1] in ends
             answers.append(
                 {
@@ -130,160 +287,92 @@ class Engine:
                     "max_new_tokens": decoding.max_new_tokens,
                     "temperature": decoding.temperature,
                     "decoding": sampling,
-                    "build": self.build(request.edit),
+                    "build": self.build(*(edit for edit, _ in request.asked)),
                     "base_build": self.base_build,
                     "input_hash": digest(asked),
                     "strength": None if request.edit is None else float(request.strength),
                 }
             )
-        return answers
+        return answers, states
 
-    def inputs(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Token ids of each request in the subject's template, up to where the answer starts."""
-        return [chat.prompt_ids(self.subject, self.tokenizer, r.prompt, r.system, r.history) for r in requests]
-
-    def tokens(
+    def _write(
         self,
         requests: Sequence[Request],
+        where: Sequence[Acting],
+        inputs: Sequence[list[int]],
         decoding: Decoding,
-        on_tokens: Callable[[int], None] | None = None,
-        inputs: list[list[int]] | None = None,
-    ) -> list[list[int]]:
-        """As `generate`, but the token ids alone, each up to its end token, which is included.
-
-        Args:
-            inputs: of the requests, if they are known.
-        """
-        if len(requests) > BLOCK_ROWS:
-            raise ValueError(f"a block holds {BLOCK_ROWS} requests, not {len(requests)}")
-        if not requests:
-            return []
-        torch.set_num_threads(self.threads)
-        inputs = inputs or self.inputs(requests)
-        self._check_lengths(requests, inputs, decoding.max_new_tokens)
+        tags: Sequence[Tag],
+        on_tokens: Callable[[int], None] | None,
+    ) -> tuple[list[list[int]], dict[str, np.ndarray]]:
+        """Token ids and states of each answer, from one batch padded on the left."""
+        n = len(requests)
+        if n > BLOCK_ROWS:
+            raise ValueError(f"a block holds {BLOCK_ROWS} requests, not {n}")
+        self._check_lengths([f"prompt {request.prompt_id}" for request in requests], inputs, decoding.max_new_tokens)
+        of_states = [tag for tag in tags if tag.width is not None]
+        endings = Endings(of_states, self.subject.layout, n, self.device)
+        figures = Figures(n, decoding.max_new_tokens)
+        found: list[list[int]] = [[] for _ in range(n)]
         # Rows in an order of their own, so that the order of the requests cannot reach a result.
-        order = sorted(range(len(requests)), key=lambda i: (len(inputs[i]), inputs[i], i))
-        output = self._run([requests[i] for i in order], [inputs[i] for i in order], decoding, on_tokens)
-        ends = set(chat.end_ids(self.subject, self.tokenizer))
-        found: list[list[int]] = [[] for _ in requests]
-        for i, ids in zip(order, output, strict=True):
-            stop = next((n for n, token in enumerate(ids) if token in ends), None)
-            found[i] = ids if stop is None else ids[: stop + 1]
-        return found
+        order = sorted(range(n), key=lambda i: (len(inputs[i]), inputs[i], requests[i].asked, i))
+        if n:
+            batch = Batch(
+                [inputs[i] for i in order],
+                [one.contrast[1] if one.contrast else None for one in (where[i] for i in order)],
+                self.tokenizer.pad_token_id,
+                set(chat.end_ids(self.subject, self.tokenizer)),
+                decoding.max_new_tokens,
+            )
+            rows = [where[i].row for i in order] + [where[order[number]].inside for number in batch.contrasts]
+            choose = Choice(decoding, [(requests[i].seed, requests[i].prompt_id) for i in order])
+            with self._running(rows) as (model, running), self._capture(of_states) as capture:
+                wanted = Wanted(capture, endings, figures) if tags else None
+                written = write(model, self.model.config, batch, choose, running, wanted, on_tokens)
+            for i, ids in zip(order, written, strict=True):
+                found[i] = ids
+        arrays = {**endings.states, **figures.arrays, POSITION: endings.position}
+        back = np.argsort(np.array(order, dtype=np.int64))
+        return found, {tag: array[back] for tag, array in arrays.items()}
 
-    def read(
-        self,
-        sequences: Sequence[tuple[str, str]],
-        layers: Sequence[int] = (-1,),
-        pooling: Sequence[str] = ("h_last",),
-        edit: str | None = None,
-        strength: float = 1.0,
-    ) -> dict[str, np.ndarray]:
-        """Hidden states of given (prompt, response) pairs, in one teacher-forced pass over each.
+    def _blocks(self, texts: Sequence[Spoken], one: Acting) -> Iterator[tuple[slice, list[Ids]]]:
+        """`READ_BLOCK` texts after the other, as token ids."""
+        for start in range(0, len(texts), READ_BLOCK):
+            block = texts[start : start + READ_BLOCK]
+            ids = [
+                Ids(self._input(text, one), chat.answer_ids(self.subject, self.tokenizer, text.answer))
+                for text in block
+            ]
+            self._check_lengths([f"text {start + i}" for i in range(len(block))], [t.prompt + t.answer for t in ids])
+            yield slice(start, start + len(block)), ids
 
-        Args:
-            layers: for h_last; 0 is the embedding, -1 the last layer after the final norm.
-            pooling: "h_last" is the state at the answer's last token (the prompt's, if the answer is empty);
-                "mean_last4" the mean of the last four layers there.
-
-        Returns:
-            Tag → float32 array [n, hidden]; "h_last" is layer -1, "h_last.L" any other layer L.
-
-        Raises:
-            EditNotApplied: as `generate`.
-        """
-        torch.set_num_threads(self.threads)
-        ids = [
-            chat.prompt_ids(self.subject, self.tokenizer, prompt)
-            + chat.answer_ids(self.subject, self.tokenizer, answer)
-            for prompt, answer in sequences
-        ]
-        parts: dict[str, list[np.ndarray]] = {}
-        for start in range(0, len(ids), READ_ROWS):
-            for tag, states in self._read(ids[start : start + READ_ROWS], layers, pooling, edit, strength).items():
-                parts.setdefault(tag, []).append(states)
-        return {tag: np.concatenate(arrays) for tag, arrays in parts.items()}
-
-    def _edit(self, edit: str) -> Adapter:
-        if edit not in self._edits:
-            raise EditNotApplied(f"edit {edit!r} was asked for and never given to the engine")
-        return self._edits[edit]
-
-    def _check_lengths(self, requests: Sequence[Request], inputs: list[list[int]], budget: int) -> None:
+    def _check_lengths(self, names: Sequence[str], rows: Sequence[list[int]], budget: int = 0) -> None:
         room = self.model.config.get_text_config().max_position_embeddings
+        more = f" and a budget of {budget}" if budget else ""
         lines = [
-            f"prompt {request.prompt_id}: {len(ids)} tokens and a budget of {budget} exceed the {room} of the subject"
-            for request, ids in zip(requests, inputs, strict=True)
+            f"{name}: {len(ids)} tokens{more} exceed the {room} of the subject"
+            for name, ids in zip(names, rows, strict=True)
             if len(ids) + budget > room
         ]
         if lines:
             raise InputError(lines)
 
-    def _run(
-        self,
-        rows: list[Request],
-        inputs: list[list[int]],
-        decoding: Decoding,
-        on_tokens: Callable[[int], None] | None,
-    ) -> list[list[int]]:
-        """Generated ids per row, in a batch padded on the left."""
-        width = max(map(len, inputs))
-        pad = self.tokenizer.pad_token_id
-        padded = torch.tensor([[pad] * (width - len(ids)) + ids for ids in inputs], device=self.device)
-        mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in inputs], device=self.device)
-        progress = Progress(on_tokens, chat.end_ids(self.subject, self.tokenizer), len(rows))
-        call = {
-            "input_ids": padded,
-            "attention_mask": mask,
-            "max_new_tokens": decoding.max_new_tokens,
-            "logits_processor": processors(decoding, [(row.seed, row.prompt_id) for row in rows], width),
-            "stopping_criteria": transformers.StoppingCriteriaList([progress]),
-        }
-        names = {edit: f"e{n}" for n, edit in enumerate(sorted({row.edit for row in rows if row.edit is not None}))}
-        with quiet(), torch.inference_mode():
-            if not names:
-                output = self.model.generate(**call)
-            else:
-                adapters = {name: self._edit(edit) for edit, name in names.items()}
-                per_row = [BASE if row.edit is None else names[row.edit] for row in rows]
-                with (
-                    attached(self.model, adapters) as model,
-                    Watch(model, per_row, [row.strength for row in rows]) as watch,
-                ):
-                    output = model.generate(**call, adapter_names=per_row)
-                    watch.verify({name: edit for edit, name in names.items()})
-        return output[:, width:].tolist()
+    def _capture(self, tags: Sequence[Tag]) -> Capture:
+        return Capture(self.model, self.subject.layout, tags)
 
-    def _read(
-        self, ids: list[list[int]], layers: Sequence[int], pooling: Sequence[str], edit: str | None, strength: float
-    ) -> dict[str, np.ndarray]:
-        width = max(map(len, ids))
-        pad = self.tokenizer.pad_token_id
-        # Padded on the right: causal attention never looks there, and positions count from 0 as in a single pass.
-        call = {
-            "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in ids], device=self.device),
-            "attention_mask": torch.tensor(
-                [[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self.device
-            ),
-            "output_hidden_states": True,
-            "use_cache": False,
-            "logits_to_keep": 1,
-        }
-        with quiet(), torch.inference_mode():
-            if edit is None:
-                with restored(self.model):
-                    states = self.model(**call).hidden_states
-            else:
-                names = ["e0"] * len(ids)
-                with (
-                    attached(self.model, {"e0": self._edit(edit)}) as model,
-                    Watch(model, names, [strength] * len(ids)) as watch,
-                ):
-                    states = model(**call, adapter_names=names).hidden_states
-                    watch.verify({"e0": edit})
-        rows = torch.arange(len(ids), device=self.device)
-        last = torch.tensor([len(row) - 1 for row in ids], device=self.device)
-        at_end = [layer[rows, last].float() for layer in states]
-        tags = {f"h_last.{layer}" if layer != -1 else "h_last": at_end[layer] for layer in layers}
-        tags["mean_last4"] = torch.stack(at_end[-4:]).mean(dim=0)
-        return {tag: state.cpu().numpy() for tag, state in tags.items() if tag.split(".")[0] in pooling}
+    @contextlib.contextmanager
+    def _running(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Iterator[tuple[Callable[..., Any], Pass]]:
+        """The model with the edits that each row asks for on it, as it is called, and the pass to be kept up to date.
+
+        Raises:
+            EditNotApplied: as `applied`; on leaving, an edit was not computed at each of its sites.
+        """
+        torch.set_num_threads(self.threads)
+        running = Pass(torch.arange(len(rows), device=self.device))
+        edits = {name: edit.adapter if isinstance(edit, Contrast) else edit for name, edit in self._edits.items()}
+        with (
+            quiet(),
+            torch.inference_mode(),
+            applied(self.model, edits, rows, running, self.subject.layout) as put_on,
+        ):
+            yield put_on.model, running
+            put_on.verify()

@@ -5,6 +5,9 @@ Thin over `dd_core.subjects`; heavy imports wait until a verb needs them.
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +16,7 @@ from dd_core.errors import InputError
 from sweeps.shell import interruptible
 
 if TYPE_CHECKING:
+    from dd_core.subjects.check import Finding
     from dd_core.subjects.subject import Subject
 
 subjects_app = typer.Typer(help="The models under test.", no_args_is_help=True)
@@ -51,11 +55,24 @@ def subjects_get(name: Annotated[str, typer.Argument(metavar="NAME", show_defaul
         print(f"ready: {weights_dir(name, report=print)}")
 
 
-@subjects_app.command("check", epilog="Example: ddsweep subjects check smollm2-135m tiny-qwen3.5")
+@subjects_app.command(
+    "check",
+    epilog="Examples: ddsweep subjects check smollm2-135m tiny-qwen3.5; "
+    "ddsweep subjects check qwen3-0.6b --engine my_engines:Served",
+)
 def subjects_check(
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME]…", help="All that can be loaded here if left out.", show_default=False),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:CLASS",
+            help="Compare this engine's log-probabilities with ours instead, without an edit and with one of each "
+            "operator.",
+            show_default=False,
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Of torch.")] = 2,
     device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu or cuda.")] = "cpu",
@@ -67,26 +84,44 @@ def subjects_check(
     from rich.console import Console
     from rich.text import Text
 
-    from dd_core.subjects.check import check
     from dd_core.subjects.registry import SUBJECTS, get_subject, missing
 
     absent = [why for name in names or () if (why := missing(get_subject(name)))]
     if absent:
         raise InputError(absent)
+    if engine is not None and not names:
+        raise InputError("--engine compares one engine with another on a subject: name at least one")
     console = Console(highlight=False)
     kept = True
     with interruptible("interrupted"):
         for name in names or [name for name, subject in SUBJECTS.items() if not missing(subject)]:
             console.print(Text(name, style="bold"))
-            for found in check(name, threads, device):
-                kept = kept and found.ok
-                line = Text(f"  {found.check:<10}  ").append("ok" if found.ok else "differs", _STYLES[found.ok])
-                console.print(line.append(f"{'' if found.ok else ':'}  {found.figures}"), soft_wrap=True)
+            for found in _findings(name, engine, threads, device):
+                kept = kept and found.ok is not False
+                word, style = _WORDS[found.ok]
+                line = Text(f"  {found.check:<10}  ").append(word, style)
+                console.print(line.append(f"{':' if found.ok is False else ''}  {found.figures}"), soft_wrap=True)
     if not kept:
         raise typer.Exit(1)
 
 
-_STYLES = {True: "green", False: "red"}
+_WORDS = {True: ("ok", "green"), False: ("differs", "red"), None: ("left out", "yellow")}
+
+
+def _findings(name: str, other: str | None, threads: int, device: str) -> Iterator[Finding]:
+    """Of the subject alone, or of another engine beside ours."""
+    if other is None:
+        from dd_core.subjects.check import check
+
+        yield from check(name, threads, device)
+        return
+    from dd_core.subjects.engine import Engine
+    from dd_core.subjects.engine_check import check_engine, open_engine
+
+    # A user's module lies where the command is run, which a console script does not look at.
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    yield from check_engine(open_engine(other, name), Engine(name, threads, device))
 
 
 def _origin(subject: Subject) -> str:

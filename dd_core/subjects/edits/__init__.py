@@ -35,7 +35,13 @@ class Edit(Protocol):
     def norm(self) -> float: ...
 
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "tempering": "heads",
+    "steering": "direction",
+    "contrast": "contrast",
+    "sidecar": "gate",
+    "prompt": "instruction",
+}
 """Kind of an `edit.json` → the module here whose `read(files, said)` makes it an `Edit`."""
 
 

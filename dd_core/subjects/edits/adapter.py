@@ -1,7 +1,7 @@
 """A LoRA adapter as files and as numbers: what is accepted, which layers it covers, how large the change is.
 
 The one place where an adapter is read, whether it was fitted here a second ago or brought from elsewhere. Knows no
-model: whether the layers exist is found out in `edit`.
+model: whether the layers exist is found out in `attached`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 
-from dd_core.canonical import digest, sha256
 from dd_core.errors import EditNotApplied
+from dd_core.subjects.edits.files import fingerprint
 from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 
 # Settings of PEFT under which an adapter is more than scaling * B A: a strength would not scale all of it.
@@ -87,8 +87,7 @@ def read_adapter(files: Mapping[str, bytes]) -> Adapter:
         raise EditNotApplied("the adapter changes no weight: B A is zero in every layer")
     if not norm < float("inf"):
         raise EditNotApplied("the adapter holds values that are not finite")
-    name = digest({name: sha256(data) for name, data in files.items()})
-    return Adapter(name, config, weights, tuple(sorted(pairs)), scaling, norm)
+    return Adapter(fingerprint(files), config, weights, tuple(sorted(pairs)), scaling, norm)
 
 
 def delta_norm(pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]], scaling: float) -> float:

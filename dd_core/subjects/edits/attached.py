@@ -1,14 +1,13 @@
-"""What an edit is to a model: how it is put on, how each row's share is scaled and counted, how it comes off.
+"""Adapters on a model, by PEFT, and how whatever was done to a model is undone.
 
-`attached` changes the model that it is given and changes it back on leaving, whatever happens in between; `Watch`
-scales each row's share of the edit and counts that it was really computed. Knows no subject and no tokenizer.
+Knows no subject and no tokenizer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -19,9 +18,10 @@ from transformers import PreTrainedConfig
 
 from dd_core.errors import EditNotApplied, IntegrityError
 from dd_core.subjects.edits.adapter import Adapter
+from dd_core.subjects.edits.sites import Sites
 from dd_core.subjects.quiet import quiet
 
-BASE = "__base__"
+_BASE = "__base__"
 """PEFT's name for "no adapter" in a batch of several."""
 
 _HOOKS = (
@@ -33,24 +33,6 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
-
-
-@contextlib.contextmanager
-def attached(model: Any, adapters: Mapping[str, Adapter]) -> Iterator[PeftModel]:
-    """`model` with every one of `adapters` (at least one) in place, under their names; as before on leaving.
-
-    Names must be identifiers: PEFT uses them as names of submodules.
-
-    Raises:
-        EditNotApplied: an adapter's layers or shapes are not the model's.
-    """
-    with restored(model):
-        wrapped: PeftModel | None = None
-        for name, adapter in adapters.items():
-            with quiet():
-                wrapped = _attach(wrapped or model, name, adapter)
-        assert wrapped is not None, "attached() needs an adapter"
-        yield wrapped.eval()
 
 
 @contextlib.contextmanager
@@ -127,64 +109,61 @@ def weights_sum(model: Any, expected: int | None = None) -> int:
     return total
 
 
-class Watch:
-    """Multiplies each row's share of its adapter by the row's strength, and counts that the share was computed.
+def put_on(model: Any, adapters: Mapping[str, Adapter], sites: Sites) -> None:
+    """Wraps the layers of `model` that `adapters`, by id, reach, and tells each of them which rows ask for which.
 
-    Args:
-        model: the model with adapters in place, from `attached`.
-        names: per row of the batch the adapter's name, or `BASE`.
-        strengths: per row the factor; 0 leaves the base model's output exactly.
+    PEFT gives each row its adapter; its share is multiplied by the row's strength, and 0 leaves the base model's output
+    exactly. Comes off with `restored`.
+
+    Raises:
+        EditNotApplied: an adapter's layers or shapes are not the model's, or a row asks for two adapters.
     """
+    # PEFT makes names of submodules of them, so the ids themselves will not do.
+    names = {edit: f"e{n}" for n, edit in enumerate(adapters)}
+    per_row = [
+        _one(row, [names[edit] for edit, _ in wanted if edit in names]) for row, wanted in enumerate(sites.asked)
+    ]
+    wrapped: PeftModel | None = None
+    with quiet():
+        for edit, adapter in adapters.items():
+            wrapped = _attach(wrapped or model, names[edit], adapter)
+    model.eval()
+    running = sites.per_row(lambda rows: [per_row[row] for row in rows.tolist()])
 
-    def __init__(self, model: PeftModel, names: Sequence[str], strengths: Sequence[float]) -> None:
-        self.calls: dict[str, dict[str, int]] = {name: {} for name in names if name != BASE}
-        self._factors = {
-            name: torch.tensor(
-                [s for row, s in zip(names, strengths, strict=True) if row == name], device=model.device
-            ).view(-1, 1, 1)
-            for name in self.calls
-        }
-        self._layers = {
-            path.removeprefix("base_model.model."): layer
-            for path, layer in model.named_modules()
-            if isinstance(layer, LoraLayer)
-        }
-        self._handles: list[Any] = []
+    def tell(_module: Any, inputs: Any, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return inputs, arguments | {"adapter_names": running()}
 
-    def __enter__(self) -> Watch:
-        for path, layer in self._layers.items():
-            for name in self.calls:
-                if name in layer.lora_B:
-                    self.calls[name][path] = 0
-                    self._handles.append(layer.lora_B[name].register_forward_hook(self._hook(name, path)))
-        return self
+    factors = {edit: sites.per_row(_factors(sites.strengths(edit, 0.0), name, per_row)) for edit, name in names.items()}
+    layers: dict[str, Any] = {path: one for path, one in model.named_modules() if isinstance(one, LoraLayer)}
+    for path, layer in layers.items():
+        layer.register_forward_pre_hook(tell, with_kwargs=True)
+        for edit, name in names.items():
+            if name in layer.lora_B:
+                sites.expect(edit, path)
+                layer.lora_B[name].register_forward_hook(_scaling(edit, path, factors[edit], sites))
 
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
 
-    def verify(self, edits: Mapping[str, str]) -> None:
-        """Call it after the run, with the adapters' names → the names under which the caller knows them.
+def _one(row: int, names: list[str]) -> str:
+    if len(names) > 1:
+        raise EditNotApplied(f"row {row} asks for {len(names)} adapters; a row can have one")
+    return names[0] if names else _BASE
 
-        Raises:
-            EditNotApplied: an adapter that rows asked for was left out in some of its layers.
-        """
-        for name, calls in self.calls.items():
-            silent = sorted(path for path, count in calls.items() if count == 0)
-            if silent or not calls:
-                raise EditNotApplied(
-                    f"edit {edits.get(name, name)} was attached and never computed in {len(silent)} of {len(calls)} "
-                    f"layers ({', '.join(silent[:3])}): it is switched off or bypassed"
-                )
 
-    def _hook(self, name: str, path: str) -> Any:
-        factors = self._factors[name]
+def _factors(strengths: torch.Tensor, name: str, per_row: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Of some rows those with the adapter `name`, in their order: PEFT hands its layers just these."""
 
-        def scale(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
-            self.calls[name][path] += 1
-            return output * factors.to(output.dtype)
+    def choose(rows: torch.Tensor) -> torch.Tensor:
+        return strengths[[row for row in rows.tolist() if per_row[row] == name]].view(-1, 1, 1)
 
-        return scale
+    return choose
+
+
+def _scaling(edit: str, path: str, factors: Callable[[], torch.Tensor], sites: Sites) -> Any:
+    def scale(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        sites.reached(edit, path)
+        return output * factors().to(output.dtype)
+
+    return scale
 
 
 def _attach(model: Any, name: str, adapter: Adapter) -> PeftModel:

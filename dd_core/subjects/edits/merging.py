@@ -21,9 +21,11 @@ import transformers
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
 from dd_core.subjects.edits.adapter import Adapter
-from dd_core.subjects.edits.attached import BASE, Watch, attached, restored
+from dd_core.subjects.edits.applied import applied
+from dd_core.subjects.edits.attached import restored
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.quiet import quiet
+from dd_core.subjects.running import Pass
 
 LARGEST_DIFFERENCE = 1e-2
 """Largest difference of any logit that float32 may make. Rounding made 3e-5 to 1.1e-4 of it on tiny-llama and
@@ -106,8 +108,9 @@ class Comparison:
         return {**asdict(self), "partings": partings, "bound": self.bound, "same": self.same}
 
 
-def merged_weights(model: Any, adapter: Adapter, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Name of each covered weight → W + scaling * B A, [outputs, inputs], computed in float32 and rounded to `dtype`.
+def merged_weights(model: Any, adapter: Adapter, dtype: torch.dtype, strength: float = 1.0) -> dict[str, torch.Tensor]:
+    """Name of each covered weight → W + strength * scaling * B A, [outputs, inputs], computed in float32 and rounded to
+    `dtype`.
 
     Raises:
         EditNotApplied: a layer of the adapter is not in the model, has another shape, or shares its weight with another
@@ -126,7 +129,7 @@ def merged_weights(model: Any, adapter: Adapter, dtype: torch.dtype) -> dict[str
             )
         if shared[weight.data_ptr()] > 1:
             raise EditNotApplied(f"{path} shares its weight with another layer, which merging would change as well")
-        change = adapter.scaling * (b @ a).to(weight.device)
+        change = strength * adapter.scaling * (b @ a).to(weight.device)
         merged[f"{path}.weight"] = (weight.detach().float() + change).to(dtype)
     return merged
 
@@ -189,27 +192,37 @@ def compare(
         raise InputError(f"a prompt and {max_new_tokens} tokens exceed the {room} of {engine.subject.name}")
     merged = _opened(folder, engine.model.dtype).to(engine.device).eval().requires_grad_(False)
     partings, n_equal, n_tokens = [], 0, 0
-    with quiet(), torch.inference_mode(), attached(engine.model, {"e0": adapter}) as edited:
-        own = list(_written(engine, edited, prompts, max_new_tokens, watched=True))
-        other = list(_written(engine, merged, prompts, max_new_tokens))
+    # The last row of the batch is the base; a pass is told which rows it holds.
+    asked = [[("to be merged", 1.0)]] * BATCH_ROWS + [[]]
+    edited_row, base_row = torch.tensor([0]), torch.tensor([BATCH_ROWS])
+    running = Pass(edited_row)
+    with (
+        quiet(),
+        torch.inference_mode(),
+        applied(engine.model, {"to be merged": adapter}, asked, running, engine.subject.layout) as edited,
+    ):
+        own = list(_written(engine, edited.model, prompts, max_new_tokens, running))
+        other = list(_written(engine, merged, prompts, max_new_tokens, running))
         sums, largest = {"merge": 0.0, "edit": 0.0}, {"merge": 0.0, "edit": 0.0}
-        with Watch(edited, ["e0"], [1.0]) as watch:
-            for n, (request, prompt, ids, theirs) in enumerate(zip(requests, prompts, own, other, strict=True), 1):
-                call = _call(engine, prompt + ids) | {"logits_to_keep": len(ids) + 1}
-                unmerged = edited(**call, adapter_names=["e0"]).logits[0].float()
-                apart = {
-                    "merge": (merged(**call).logits[0].float() - unmerged).abs(),
-                    "edit": (edited(**call, adapter_names=[BASE]).logits[0].float() - unmerged).abs(),
-                }
-                for what, difference in apart.items():
-                    sums[what] += float(difference.double().square().mean(dim=-1).sum())
-                    largest[what] = max(largest[what], float(difference.max()))
-                n_tokens += len(ids) + 1
-                n_equal += ids == theirs
-                if ids != theirs:
-                    partings.append(_parting(engine, request, ids, theirs, unmerged, apart["merge"]))
-                report(n)
-            watch.verify({"e0": "to be merged"})
+        for n, (request, prompt, ids, theirs) in enumerate(zip(requests, prompts, own, other, strict=True), 1):
+            call = _call(engine, prompt + ids) | {"logits_to_keep": len(ids) + 1}
+            running.rows = edited_row
+            unmerged = edited.model(**call).logits[0].float()
+            running.rows = base_row
+            base = edited.model(**call).logits[0].float()
+            apart = {
+                "merge": (merged(**call).logits[0].float() - unmerged).abs(),
+                "edit": (base - unmerged).abs(),
+            }
+            for what, difference in apart.items():
+                sums[what] += float(difference.double().square().mean(dim=-1).sum())
+                largest[what] = max(largest[what], float(difference.max()))
+            n_tokens += len(ids) + 1
+            n_equal += ids == theirs
+            if ids != theirs:
+                partings.append(_parting(engine, request, ids, theirs, unmerged, apart["merge"]))
+            report(n)
+        edited.verify()
     rms = {what: (total / n_tokens) ** 0.5 for what, total in sums.items()}
     return Comparison(
         dtype, len(requests), n_equal, n_tokens, largest["merge"], rms["merge"], largest["edit"],
@@ -234,29 +247,23 @@ def _opened(folder: Path, dtype: torch.dtype) -> Any:
 
 
 def _written(
-    engine: Engine, model: Any, prompts: Sequence[list[int]], budget: int, watched: bool = False
+    engine: Engine, model: Any, prompts: Sequence[list[int]], budget: int, running: Pass
 ) -> Iterator[list[int]]:
-    """Greedy answers of `model`, each up to its end token, which is in it; `watched` is the model with the edit."""
+    """Greedy answers of `model`, each up to its end token, which is in it; `running` is told which rows are written."""
     pad = engine.tokenizer.pad_token_id
     ends = set(chat.end_ids(engine.subject, engine.tokenizer))
     for start in range(0, len(prompts), BATCH_ROWS):
         rows = prompts[start : start + BATCH_ROWS]
         width = max(map(len, rows))
-        call = {
-            "input_ids": torch.tensor([[pad] * (width - len(ids)) + ids for ids in rows], device=engine.device),
-            "attention_mask": torch.tensor(
+        running.rows = torch.arange(len(rows))
+        output = model.generate(
+            input_ids=torch.tensor([[pad] * (width - len(ids)) + ids for ids in rows], device=engine.device),
+            attention_mask=torch.tensor(
                 [[0] * (width - len(ids)) + [1] * len(ids) for ids in rows], device=engine.device
             ),
-            "max_new_tokens": budget,
-            "do_sample": False,
-        }
-        if watched:
-            names = ["e0"] * len(rows)
-            with Watch(model, names, [1.0] * len(rows)) as watch:
-                output = model.generate(**call, adapter_names=names)
-                watch.verify({"e0": "to be merged"})
-        else:
-            output = model.generate(**call)
+            max_new_tokens=budget,
+            do_sample=False,
+        )
         for ids in output[:, width:].tolist():
             stop = next((n for n, token in enumerate(ids) if token in ends), len(ids))
             yield ids[: stop + 1]

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
 
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
-from dd_core.subjects.decoding import GumbelNoise
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, get_subject
@@ -119,22 +117,6 @@ def test_the_likeliest_token_alone_is_greedy_decoding(engine):
     assert texts(only) == texts(engine.generate(PLAIN, GREEDY))
 
 
-def test_noisy_greedy_search_draws_from_the_softmax():
-    n = 4000
-    probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    noise = GumbelNoise([(seed, "p") for seed in range(n)], width=3)
-    drawn = noise(torch.zeros(n, 5), probabilities.log().expand(n, 4)).argmax(dim=1)
-    shares = torch.bincount(drawn, minlength=4) / n
-    # Five standard errors of a share of one half.
-    assert torch.allclose(shares, probabilities, atol=5 * 0.5 / n**0.5)
-
-
-def test_tokens_that_were_cut_off_are_never_drawn():
-    noise = GumbelNoise([(0, "p")], width=0)
-    scores = torch.tensor([[-torch.inf, 0.0, -torch.inf]])
-    assert noise(torch.zeros(1, 7), scores).argmax().item() == 1
-
-
 def test_rows_say_how_they_were_made(two_edits):
     base, treated = two_edits.generate([PLAIN[0], replace(PLAIN[0], edit="a", strength=0.5)], GREEDY)
     assert (base["strength"], treated["strength"]) == (None, 0.5)
@@ -195,43 +177,6 @@ def test_a_block_is_one_batch_of_64_at_most(engine):
     assert engine.generate([], GREEDY) == []
     with pytest.raises(ValueError, match="64"):
         engine.generate([PLAIN[0]] * (BLOCK_ROWS + 1), GREEDY)
-
-
-def test_what_is_read_is_what_a_direct_pass_computes(engine):
-    pairs = [("What is it?", "I think it's a river."), ("Who?", "No."), ("Where is the longest river of them all?", "")]
-    states = engine.read(pairs, layers=(-1, 1), pooling=("h_last", "mean_last4"))
-    assert {tag: array.shape for tag, array in states.items()} == dict.fromkeys(
-        ("h_last", "h_last.1", "mean_last4"), (3, 64)
-    )
-    assert all(array.dtype == np.float32 for array in states.values())
-    for row, (prompt, answer) in enumerate(pairs):
-        ids = chat.prompt_ids(engine.subject, engine.tokenizer, prompt)
-        ids += chat.answer_ids(engine.subject, engine.tokenizer, answer)
-        with torch.inference_mode():
-            hidden = engine.model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
-        np.testing.assert_allclose(states["h_last"][row], hidden[-1][0, -1], atol=2e-5)
-        np.testing.assert_allclose(states["h_last.1"][row], hidden[1][0, -1], atol=2e-5)
-        last4 = torch.stack([layer[0, -1] for layer in hidden[-4:]]).mean(dim=0)
-        np.testing.assert_allclose(states["mean_last4"][row], last4, atol=2e-5)
-
-
-def test_reading_with_an_edit_reads_the_edited_model(two_edits):
-    pairs = [("What is it?", "I think it's a river.")] * 3
-    plain = two_edits.read(pairs)["h_last"]
-    assert not np.allclose(two_edits.read(pairs, edit="a")["h_last"], plain)
-    np.testing.assert_array_equal(two_edits.read(pairs, edit="a", strength=0.0)["h_last"], plain)
-    np.testing.assert_array_equal(two_edits.read(pairs)["h_last"], plain)
-
-
-def test_reading_leaves_no_hook_behind_whichever_comes_first(engine, make_adapter):
-    other = Engine(engine.subject.name, threads=1)
-    other.add_edit("a", make_adapter(1))
-    pairs = [("What is it?", "I think it's a river.")]
-    first = other.read(pairs, layers=(0, -1), edit="a")
-    other.read(pairs)
-    again = other.read(pairs, layers=(0, -1), edit="a")
-    assert all(np.array_equal(first[tag], again[tag]) for tag in first)
-    assert not any(module._forward_hooks for module in other.model.modules())
 
 
 @pytest.mark.slow

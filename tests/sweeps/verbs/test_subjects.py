@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from dd_core.errors import InputError
 from dd_core.subjects import check
 from dd_core.subjects.registry import SUBJECTS
 from sweeps.verbs.subjects import subjects_app
@@ -51,3 +53,52 @@ def test_a_download_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "the Hub cannot be reached" in done.stderr and "1.5 GB" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SERVED = """
+from dd_core.subjects.engine import Engine
+from dd_core.subjects.engine_check import Transformers
+
+class Served(Transformers):
+    name = "served"
+    edits = True
+    def __init__(self, subject):
+        super().__init__(Engine(subject, threads=1))
+    def log_probabilities(self, sequences, edit, strength):
+        if edit is not None and "edit.json" in edit:
+            raise NotImplementedError
+        return super().log_probabilities(sequences, edit if self.edits else None, strength)
+
+class Bare(Served):
+    name = "bare"
+    edits = False
+"""
+
+
+def test_an_engine_in_the_users_own_folder_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_engines.py").write_text(SERVED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    ask = ["check", "tiny-llama", "--threads", "1", "--engine"]
+    done = CliRunner().invoke(subjects_app, [*ask, "own_engines:Served"])
+    assert done.exit_code == 0, done.output
+    assert "  lora        ok  strength 1: the largest difference 0.0e+00 nats" in done.stdout
+    for operator in ("tempering", "steering", "contrast"):
+        assert f"  {operator:<10}  left out  not supported: studies of this operator must use transf" in done.stdout
+    done = CliRunner().invoke(subjects_app, [*ask, "own_engines:Bare"])
+    assert done.exit_code == 1
+    assert "  lora        differs:  bare served the base model" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["tiny-llama", "--engine", "served"], "is named as package.module:Class"),
+        (["tiny-llama", "--engine", "no_such.one:Served"], "there is no module no_such"),
+        (["--engine", "no_such.one:Served"], "name at least one"),
+    ],
+)
+def test_an_engine_that_cannot_be_compared_is_told_in_a_line(asked: list[str], words: str) -> None:
+    done = CliRunner().invoke(subjects_app, ["check", *asked])
+    assert isinstance(done.exception, InputError)
+    assert words in str(done.exception) and "\n" not in str(done.exception)

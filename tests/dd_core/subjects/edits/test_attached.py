@@ -2,37 +2,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load, save
 
 from dd_core.errors import EditNotApplied
 from dd_core.subjects.edits.adapter import read_adapter
-from dd_core.subjects.edits.attached import BASE, Watch, attached
+from dd_core.subjects.edits.applied import applied
 from dd_core.subjects.engine import Request
 from dd_core.subjects.registry import Decoding
+from dd_core.subjects.running import Pass
+from tests.dd_core.subjects.edits.helpers import edited, same, state_of
 
 ASK = Request("p", "What is the capital of France?", edit="a")
 SHORT = Decoding(max_new_tokens=4)
-
-
-def state_of(model) -> dict:
-    """All that a model holds and remembers, down to hooks and the attributes of every submodule."""
-    return {
-        "weights": {name: tensor.clone() for name, tensor in model.state_dict().items()},
-        "gradients": {name: parameter.requires_grad for name, parameter in model.named_parameters()},
-        "attributes": {path: sorted(module.__dict__) for path, module in model.named_modules()},
-        "hooks": {path: (len(m._forward_hooks), len(m._forward_pre_hooks)) for path, m in model.named_modules()},
-        "training": {path: module.training for path, module in model.named_modules()},
-        "config": model.config.to_dict(),
-        "generation": model.generation_config.to_dict(),
-        "tags": getattr(model, "model_tags", None),
-    }
-
-
-def same(left: dict, right: dict) -> bool:
-    weights = left["weights"].keys() == right["weights"].keys() and all(
-        torch.equal(tensor, right["weights"][name]) for name, tensor in left["weights"].items()
-    )
-    return weights and all(left[part] == right[part] for part in left if part != "weights")
 
 
 def with_weights(files, change) -> dict[str, bytes]:
@@ -61,29 +43,24 @@ def test_layers_that_the_file_leaves_out_are_found(engine, make_adapter):
 
 def test_an_adapter_that_is_switched_off_is_found(engine, make_adapter):
     adapter = read_adapter(make_adapter(0))
-    ids = torch.tensor([[5, 6, 7]])
-    with attached(engine.model, {"e0": adapter}) as model, Watch(model, ["e0"], [1.0]) as watch:
-        model.base_model.disable_adapter_layers()
-        model(input_ids=ids, adapter_names=["e0"])
+    with applied(engine.model, {"a": adapter}, [[("a", 1.0)]], Pass(torch.arange(1)), engine.subject.layout) as on:
+        for layer in on.model.modules():
+            if isinstance(layer, LoraLayer):
+                layer.enable_adapters(False)
+        on.model(input_ids=torch.tensor([[5, 6, 7]]))
         n = len(adapter.modules)
-        with pytest.raises(EditNotApplied, match=f"edit a was attached and never computed in {n} of {n}"):
-            watch.verify({"e0": "a"})
+        with pytest.raises(EditNotApplied, match=f"edit a was put on and never computed in {n} of {n}"):
+            on.verify()
 
 
 def test_an_adapter_that_is_bypassed_in_one_layer_is_found(engine, make_adapter):
     adapter = read_adapter(make_adapter(0))
-    with attached(engine.model, {"e0": adapter}) as model, Watch(model, ["e0"], [1.0]) as watch:
+    with applied(engine.model, {"a": adapter}, [[("a", 1.0)]], Pass(torch.arange(1)), engine.subject.layout) as on:
         bypassed = adapter.modules[-1]
-        model.base_model.model.get_submodule(bypassed).enable_adapters(False)
-        model(input_ids=torch.tensor([[5, 6, 7]]), adapter_names=["e0"])
+        on.model.get_submodule(bypassed).enable_adapters(False)
+        on.model(input_ids=torch.tensor([[5, 6, 7]]))
         with pytest.raises(EditNotApplied, match=rf"1 of {len(adapter.modules)} layers \({bypassed}\)"):
-            watch.verify({"e0": "a"})
-
-
-def test_base_rows_alone_need_no_edit_to_be_computed(engine, make_adapter):
-    with attached(engine.model, {"e0": read_adapter(make_adapter(0))}) as model, Watch(model, [BASE], [1.0]) as watch:
-        model(input_ids=torch.tensor([[5, 6, 7]]), adapter_names=[BASE])
-        watch.verify({})
+            on.verify()
 
 
 def test_matrices_of_another_size_are_found(engine, make_adapter):
@@ -93,29 +70,19 @@ def test_matrices_of_another_size_are_found(engine, make_adapter):
         engine.generate([ASK], SHORT)
 
 
-def test_attaching_leaves_weights_hooks_and_configuration_as_they_were(engine, make_adapter):
+def test_adapters_of_several_ranks_and_layers_come_off_whole(engine, make_adapter):
     before = state_of(engine.model)
-    two = {"e0": read_adapter(make_adapter(0)), "e1": read_adapter(make_adapter(1, rank=2, modules=("o_proj",)))}
-    with attached(engine.model, two):
-        assert not same(before, state_of(engine.model))
+    two = {"a": read_adapter(make_adapter(0)), "b": read_adapter(make_adapter(1, rank=2, modules=("o_proj",)))}
+    found = edited(engine, two, [[("a", 1.0)], [("b", 1.0)], [], [("a", -1.0)]])
     assert same(before, state_of(engine.model))
+    for row, one in ((0, ("a", 1.0)), (1, ("b", 1.0)), (3, ("a", -1.0))):
+        alone = edited(engine, {one[0]: two[one[0]]}, [[one]] * 4)
+        assert torch.allclose(found[row], alone[row], atol=1e-4)
 
 
-def test_an_error_in_between_leaves_no_trace_either(engine, make_adapter):
+def test_an_adapter_that_does_not_fit_takes_the_one_before_it_along(engine, make_adapter):
     before = state_of(engine.model)
-    good, bad = (
-        read_adapter(make_adapter(0)),
-        read_adapter(make_adapter(1, rename=lambda p: p.replace("layers", "blocks"))),
-    )
-    with pytest.raises(EditNotApplied), attached(engine.model, {"e0": good, "e1": bad}):
-        pass
-    with pytest.raises(KeyError), attached(engine.model, {"e0": good}):
-        raise KeyError
+    strange = read_adapter(make_adapter(1, rename=lambda path: path.replace("layers", "blocks")))
+    with pytest.raises(EditNotApplied):
+        edited(engine, {"a": read_adapter(make_adapter(0)), "b": strange}, [[("a", 1.0)], [("b", 1.0)]])
     assert same(before, state_of(engine.model))
-
-
-def test_attaching_does_not_touch_the_global_random_state(engine, make_adapter):
-    state = torch.random.get_rng_state()
-    with attached(engine.model, {"e0": read_adapter(make_adapter(0))}):
-        pass
-    assert torch.equal(torch.random.get_rng_state(), state)

@@ -13,8 +13,8 @@ from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
 from dd_core.subjects.edits.adapter import CONFIG_FILE, WEIGHTS_FILE, Adapter, read_adapter
 from dd_core.subjects.edits.attached import weights_sum
-from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.edits.merging import compare, merged_weights, write_merged
+from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.registry import Decoding
 
 ASKED = [Request(f"p{i}", f"What is the capital of {place}?") for i, place in enumerate(("France", "Peru", "Mali"))]
