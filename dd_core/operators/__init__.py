@@ -1,21 +1,23 @@
 """The edits that a study can search over, by name. Knows their settings; how an edit is made is the module's affair.
 
 Importing this package is light: a module that makes edits (`lora` needs torch and TRL) is imported where it runs.
-Another operator is one module with its settings, one line in `OPERATORS`, and one in `STAGES` for each new kind of fit.
+Another operator is one module with its settings, one line in `OPERATORS`, and one in `stages` for each new kind of fit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from dd_core.operators.contrast import Contrast
+from dd_core.operators.interventions import Steering, Tempering
 from dd_core.operators.lora_operators import LoraDpo, LoraSft
+from dd_core.operators.prompt import Prompt
+from dd_core.operators.sidecar_operator import Sidecar
+from dd_core.operators.stages import STAGES, Stage
 
 if TYPE_CHECKING:
-    from dd_core.operators.fitting import Fit
     from dd_core.subjects.layout import Layout
 
 Reads = Literal["rows", "pairs", "answers"]
@@ -78,29 +80,17 @@ class Operator(Protocol):
         ...
 
 
-OPERATORS: dict[str, Operator] = {operator.name: operator for operator in (LoraSft(), LoraDpo())}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One kind of fit.
-
-    Args:
-        module, function: of this package, imported where it runs.
-        shared: whether several workers can share it; else it is made in the trial's own process.
-    """
-
-    module: str
-    function: str
-    shared: bool = False
-
-    def __call__(self, *args: Any) -> Fit:
-        """Makes the fit; called as `FitTask.run` does."""
-        made: Fit = getattr(import_module(f"{__name__}.{self.module}"), self.function)(*args)
-        return made
-
-
-STAGES: dict[str, Stage] = {
-    "lora_sft": Stage("lora", "fit_sft", shared=True),
-    "lora_dpo": Stage("lora", "fit_dpo", shared=True),
+OPERATORS: dict[str, Operator] = {
+    operator.name: operator
+    for operator in (
+        LoraSft(),
+        LoraDpo(),
+        Tempering(),
+        Steering(),
+        Contrast(),
+        Sidecar(),
+        Prompt(),
+    )
 }
+
+__all__ = ["OPERATORS", "STAGES", "Operator", "Reads", "Stage"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from pydantic import BaseModel
 
+from dd_core.operators.stages import STAGES
 from dd_core.records import Teaching
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class FitTask:
     """All that decides the bytes of one stage of a fit, but for the engine that it runs on.
 
     Args:
-        stage: key of `dd_core.operators.STAGES`.
+        stage: key of `dd_core.operators.stages.STAGES`.
         start: files of the edit that the fit goes on from; None begins from the base.
         states: of `teaching.answers`, in their order, what the operator asked to be captured: tag → [answers, width].
     """
@@ -108,8 +109,6 @@ class FitTask:
             TrialFailed: this configuration or these rows make no edit.
             IntegrityError: the base's weights are not as before.
         """
-        from dd_core.operators import STAGES
-
         return STAGES[self.stage](engine, self, work_dir, report, checkpoints, workers)
 
 

@@ -28,7 +28,7 @@ class LoraSft:
         """One fit."""
         return (("lora_sft", config),)
 
-    def reads(self, config: LoraSftConfig) -> tuple[Reads, ...]:
+    def reads(self, config: LoraSftConfig) -> tuple[Reads | None, ...]:
         """Answers to imitate."""
         return ("rows",)
 

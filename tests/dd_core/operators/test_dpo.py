@@ -16,9 +16,10 @@ from dd_core.operators.fitting import Fit, FitTask
 from dd_core.operators.lora_config import LoraDpoConfig
 from dd_core.records import Teaching, TrainingPair, TrainingRow
 from dd_core.subjects.edits.adapter import read_adapter
-from dd_core.subjects.edits.attached import attached
+from dd_core.subjects.edits.applied import applied
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.registry import Decoding
+from dd_core.subjects.running import Pass
 
 SETTINGS = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "dpo_learning_rate": 5e-3, "dpo_epochs": 4}
 
@@ -61,8 +62,10 @@ def log_probabilities(engine: Engine, files: dict[str, bytes] | None, pairs) -> 
 
     if files is None:
         return forward(engine.model)
-    with attached(engine.model, {"e0": read_adapter(files)}) as model:
-        return forward(model)
+    rows = len(batch["input_ids"])
+    running = Pass(torch.arange(rows))
+    with applied(engine.model, {"a": read_adapter(files)}, [[("a", 1.0)]] * rows, running, engine.subject.layout) as on:
+        return forward(on.model)
 
 
 @pytest.fixture
