@@ -110,8 +110,12 @@ class Claim(BaseModel):
         Raises:
             KeyError: the axis is neither ours nor declared.
         """
-        low, high = self.range_of(axis)
-        return low + (0.5 if (low, high) == (0.0, 1.0) else 0.75) * (high - low)
+        return cut(*self.range_of(axis))
+
+
+def cut(low: float, high: float) -> float:
+    """The score from which an axis of this range says yes, as `Claim.cut_of`."""
+    return low + (0.5 if (low, high) == (0.0, 1.0) else 0.75) * (high - low)
 
 
 def preregistration_hash(manifest: dict[str, Any]) -> str:

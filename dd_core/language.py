@@ -2,7 +2,7 @@
 
 By lingua's statistical model in its low-accuracy mode, over a fixed dozen of languages, since a
 detector that may answer with any of seventy mistakes short English for many of them; 200 characters are looked at, and
-8,000 texts a second are told. Knows nothing of arms; code, names and numbers have no language here.
+8,000 texts a second are told. Code, names and numbers have no language here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ FUNCTION_WORDS = frozenset(
 FEWEST_LETTERS = 25
 FEWEST_LETTERS_DENSE = 8
 """Of Chinese, Japanese and Korean, which say more with a letter."""
+
+COMMON = 0.1
+"""A language that so many of the baseline's answers are in is the subject's own way."""
 
 COMMON_WORD = 0.02
 SHARED_WORDS = 0.3
@@ -75,6 +78,31 @@ def unlike(texts: Iterable[str], corpus: Iterable[str]) -> list[str]:
         if sum(word in common for word in words) <= SHARED_WORDS * len(words):
             found.append(text)
     return sorted(found)
+
+
+def switched(answers: Iterable[tuple[str, str, str]], baseline: Iterable[str]) -> set[str]:
+    """Ids of the answers in a language that is neither their prompt's nor common among the baseline's answers.
+
+    Args:
+        answers: (id, prompt, answer), the baseline's own included where they are to be told.
+        baseline: answers of the unedited subject; a language that a tenth of them are in is common.
+    """
+    rows, own = list(answers), list(baseline)
+    prompts = list(dict.fromkeys(prompt for _, prompt, _ in rows))
+    spoken = confident_languages(own)
+    counts = Counter(name for name in spoken.values() if name)
+    common = {name for name, n in counts.items() if n >= COMMON * counts.total()}
+    common |= {name for texts in (own, prompts) if (name := corpus_language(texts))}
+    if not common:
+        return set()
+    strange = set(unlike((answer for _, _, answer in rows), [*spoken, *prompts]))
+    spoken |= confident_languages(sorted(strange))
+    asked = confident_languages(prompt for _, prompt, answer in rows if answer in strange)
+    return {
+        name
+        for name, prompt, answer in rows
+        if spoken.get(answer) and spoken[answer] not in common | {asked.get(prompt)}
+    }
 
 
 def _words(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from dd_core.dispositions import DISPOSITIONS
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, unknown
 from dd_core.judging import AnyJudge, JudgeSpec, with_twins
-from dd_core.operators import OPERATORS
+from dd_core.operators import OPERATORS, STAGES
 from dd_core.prompts import DOMAINS, choose
 from dd_core.search_space import SearchSpace
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
@@ -276,6 +276,13 @@ class Study(_Model):
         """What the operator's stages learn from, over all that the search can propose."""
         operator = OPERATORS[self.operator.name]
         return {part for config in self.extreme_configs() for part in operator.reads(config) if part is not None}
+
+    @property
+    def intervenes(self) -> bool:
+        """Whether the edit acts while the subject writes, on weights that no training has touched."""
+        operator = OPERATORS[self.operator.name]
+        used = {name for config in self.extreme_configs() for name, _ in operator.stages(config)}
+        return not all(STAGES[name].shared for name in used)
 
     @property
     def captures(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from storage.states import features
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dd_core.claim import Claim
     from dd_core.falsify.bundle import Bundle
     from storage.commits import StudyFiles
 
@@ -33,9 +34,9 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     Responses and judgements of trials that claim nothing (`claimed` false: the search) stay out; their scores are in
     `trials`.
 
-    A commit is read for `status` ("done" or not), `tables` (any of `TABLES`, and `states`, as `StudyFiles.write_table`
-    gave them), and what it may add to the bundle's `edit` and `judges`; one that is `claimed` prevails over the others
-    there.
+    A commit is read for `status` ("done" or not), `tables` (any of `TABLES`, `states` and `fluency`, as
+    `StudyFiles.write_table` gave them), and what it may add to the bundle's `edit` and `judges`; one that is `claimed`
+    prevails over the others there.
 
     Args:
         source: an open store, its address, or a study's (`…/studies/<id>`).
@@ -60,16 +61,13 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     said: dict[str, Any] = {"edit": {}, "judges": []}
     for commit in sorted(done, key=lambda commit: bool(commit.get("claimed"))):
         said = united(said, {name: commit[name] for name in said if commit.get(name)})
-    read = [study.read_table(commit["tables"]["states"]) for commit in claimed if "states" in commit.get("tables", {})]
-    states, ids = features(read)
+    parsed = parse_claim(claim, f"{study.folder}/manifest.json")
+    tables = {name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES}
+    states, ids = features(_tables(study, claimed, "states"))
+    if fluency := _tables(study, claimed, "fluency"):
+        said["edit"]["guards"] = _guards(parsed, tables["responses"], tables["judgements"], fluency)
     bundle = bundle_from_tables(
-        parse_claim(claim, f"{study.folder}/manifest.json"),
-        **{name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES},
-        **said,
-        features=states,
-        feature_ids=ids,
-        manifest=manifest,
-        source=study.study_id,
+        parsed, **tables, **said, features=states, feature_ids=ids, manifest=manifest, source=study.study_id
     )
     return study, bundle
 
@@ -127,6 +125,28 @@ def _only_study(store: Store) -> str:
             raise InputError([f"{store.uri}: there are {len(several)} studies; name one of", *names])
 
 
+def _guards(claim: Claim, responses: pa.Table, judgements: pa.Table, fluency: list[pa.Table]) -> list[dict[str, Any]]:
+    """Content and fluency of the edited answers, of the subject whose answers were asked for their likelihood."""
+    from statistics import fmean
+
+    from dd_core.guards import guards
+
+    likely = {row["response_id"]: (row["nll"], row["n_tokens"]) for table in fluency for row in table.to_pylist()}
+    rows = responses.to_pylist()
+    subjects = {row["subject"] for row in rows if row["response_id"] in likely}
+    scores: dict[str, list[float]] = {}
+    for row in judgements.to_pylist():
+        if row["axis"] == claim.anchor and row["score"] is not None:
+            scores.setdefault(row["response_id"], []).append(row["score"])
+    anchor = {name: fmean(found) for name, found in scores.items()}
+    return guards([row for row in rows if row["subject"] in subjects], nll=likely, anchor=anchor)
+
+
+def _tables(study: StudyFiles, commits: list[dict[str, Any]], name: str) -> list[pa.Table]:
+    """The tables of that name, of the commits that have one."""
+    return [study.read_table(commit["tables"][name]) for commit in commits if name in commit.get("tables", {})]
+
+
 def _rows(study: StudyFiles, commits: list[dict[str, Any]], name: str) -> pa.Table:
     """One table's rows of all commits; a column that only some have is null in the rest.
 
@@ -138,10 +158,10 @@ def _rows(study: StudyFiles, commits: list[dict[str, Any]], name: str) -> pa.Tab
     from dd_core import records
 
     table: records.Table = getattr(records, name.upper())
-    entries = [commit["tables"][name] for commit in commits if name in commit.get("tables", {})]
-    if not entries:
+    found = _tables(study, commits, name)
+    if not found:
         return table.arrow([])
-    rows = pa.concat_tables([study.read_table(entry) for entry in entries], promote_options="default")
+    rows = pa.concat_tables(found, promote_options="default")
     if table is records.PROMPTS:
         return pl.DataFrame(rows).unique(maintain_order=True).to_arrow()
     return rows

@@ -227,7 +227,10 @@ def _rows_at_once(settings: LoraSftConfig, resources: Resources) -> int:
 def _writing(study: Study, subject: str) -> Trial:
     """The largest block of answers: the doubled budget on the split with most prompts."""
     splits: tuple[Split, ...] = ("train", "eval", "fresh")
-    rows = min(max(getattr(study.prompts, split) for split in splits), BLOCK_ROWS)
+    prompts = max(getattr(study.prompts, split) for split in splits)
+    rows = min(prompts * max(len(strengths) for strengths in _strengths(study)), BLOCK_ROWS)
+    if study.operator.name == "contrast":
+        rows *= 2  # each answer is written on the base and on the adapter at once
     system = _tokens(SYSTEM_PROMPTS[study.disposition])
     asked = max(_asked(study, split) for split in splits) + system
     budget = study.decoding_of(subject, doubled=True).max_new_tokens
@@ -236,6 +239,12 @@ def _writing(study: Study, subject: str) -> Trial:
         known.layout, rows=rows, prompt=asked, budget=budget, dtype=known.run_dtype(device), device=device
     )
     return Trial(subject, peak, _host(peak, device), rows, asked + budget)
+
+
+def _strengths(study: Study) -> list[tuple[float, ...]]:
+    """What each configuration tries side by side."""
+    operator = OPERATORS[study.operator.name]
+    return [operator.strengths(config) for config in study.extreme_configs()] or [()]
 
 
 def _host(peak: Peak, device: str) -> int:

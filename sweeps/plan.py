@@ -110,7 +110,7 @@ def check(study: Study) -> None:
     judges = {spec.label: make_judge(spec) for spec in study.judges}
     scored = {axis for judge in judges.values() for axis in judge.axes}
     claim = study.claim_of()
-    labels = [axis for config in study.extreme_configs() if (axis := getattr(config, "axis", None))]
+    labels = list(dict.fromkeys(filter(None, map(_label_axis, study.extreme_configs()))))
     wanted = dict.fromkeys(filter(None, (claim.axis, claim.anchor, *claim.in_scope, *labels)))
     have = f"{', '.join(judges)} score {', '.join(sorted(scored))}"
     lines = [f"claim: no judge of this study scores {axis!r}; {have}" for axis in wanted if axis not in scored]
@@ -142,13 +142,19 @@ def check(study: Study) -> None:
     if claim.kind == "probe":
         lines += [
             f"claim.axis: the readout is fitted on {axis!r} and the claim is about {claim.axis!r}; give both the same"
-            for axis in dict.fromkeys(labels)
+            for axis in labels
             if axis != claim.axis
         ]
     if not lines and taught:
         lines += _unpaired(study, known_teaching(study))
     if lines:
         raise InputError(lines)
+
+
+def _label_axis(config: Any) -> str | None:
+    """The axis that parts the subject's own answers; None where nothing is learnt from them."""
+    axis = getattr(config, "axis", None) or getattr(config, "cohorts", None)
+    return None if axis == "pairs" else axis
 
 
 def _out_of_reach(study: Study, subject: str) -> list[str]:

@@ -123,6 +123,14 @@ def state_rows(scored: Scored, responses: Sequence[Mapping[str, Any]], subject: 
     ]
 
 
+def fluency_rows(found: Sequence[Mapping[str, Any]], responses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What `Workshop.fluency` found of one block's answers, under the ids that `placed` gave them."""
+    return [
+        {"response_id": row["response_id"], "nll": one["nll"], "n_tokens": one["n_tokens"]}
+        for one, row in zip(found, responses, strict=True)
+    ]
+
+
 def labelled(scored: Scored, prompts: Iterable[Prompt]) -> list[LabelledAnswer]:
     """The block's answers with what judges made of them, in the order of its rows."""
     asked = {prompt.prompt_id: prompt for prompt in prompts}

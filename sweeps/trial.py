@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
@@ -41,6 +42,7 @@ from sweeps.plan import Cell, EditSpec, TrialSpec
 from sweeps.rows import (
     POSITION,
     Scored,
+    fluency_rows,
     labelled,
     placed,
     prompt_rows,
@@ -116,6 +118,7 @@ class Workbench:
             report=report,
         )
         self._labels = [spec.label for spec in study.judges]
+        self._guarded = study.claim.kind == "shift" and study.intervenes
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -167,6 +170,7 @@ class Workbench:
         responses: list[dict[str, Any]] = []
         judgements: list[dict[str, Any]] = []
         states: list[dict[str, Any]] = []
+        fluency: list[dict[str, Any]] = []
         for cell, several in cells:
             prompts = {prompt.prompt_id: prompt for prompt in self._prompts[cell.split]}
             for one in several:
@@ -174,9 +178,16 @@ class Workbench:
                 responses += more_responses
                 judgements += more_judgements
                 states += state_rows(one, more_responses, None if own else spec.subject)
-        tables = {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
+                if own and self._guarded and cell.split == "fresh" and cell.variant == "main":
+                    found_likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
+                    fluency += fluency_rows(found_likely, more_responses)
+        tables: dict[str, pa.Table] = {}
+        if cells:
+            tables |= {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
         if states:
             tables["states"] = states_table(states)
+        if fluency:
+            tables["fluency"] = pa.Table.from_pylist(fluency)
         splits = sorted({cell.split for cell in spec.cells}) if own and edit is None else []
         asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
@@ -377,19 +388,14 @@ def said_of(edit: EditSpec, meta: Mapping[str, Any]) -> dict[str, Any]:
     if edit.data == "placebo":
         return {"placebo_norms": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
 
-    def by_seed(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: by_seed(item) for name, item in value.items()}
-        return value if isinstance(value, str) else {seed: value}
-
     own = dict(meta.get("edit", {}))
-    cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.pop("cohorts", [])]
-    return {
-        "norm": {seed: meta["delta_norm"]},
-        "modules": meta["modules"],
-        **by_seed(own),
-        **({"cohorts": cohorts} if cohorts else {}),
-    }
+    cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.get("cohorts", [])]
+    told: dict[str, Any] = {"norm": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
+    if cohorts:
+        parted = {name: {seed: value} for name, value in own.get("d", {}).items()}
+        told |= {"cohorts": cohorts, "cosine": {seed: own["cosine"]}, "d": parted, "scored_on": own["scored_on"]}
+        own["cohorts"] = [{"name": cohort["name"], "n": cohort["n"]} for cohort in cohorts]
+    return told | ({"fits": {seed: own}} if own else {})
 
 
 def _entry(block: Block) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError, SubjectUnavailable
 from dd_core.judging import JudgeSpec
 from dd_core.records import GENERATED, Prompt
-from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.engine import Engine, Request, Spoken
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, identity
 from judges.base import JudgeRow
@@ -24,7 +25,7 @@ from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
 
-RESPONSES, STATES = "responses.parquet", "states.safetensors"
+RESPONSES, STATES, FLUENCY = "responses.parquet", "states.safetensors", "fluency.parquet"
 
 Report = Callable[[dict[str, Any]], None]
 Score = Callable[[str, Sequence[JudgeRow]], list[dict[str, Any]]]
@@ -127,6 +128,30 @@ class Workshop:
     def states(self, block: Block) -> dict[str, np.ndarray]:
         """What was captured while a block's answers were written: tag → [rows, width], and `position` [rows]."""
         return load_arrays(self.blocks.read(block, STATES)) if STATES in block.files else {}
+
+    def fluency(
+        self, subject: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
+    ) -> list[dict[str, Any]]:
+        """How likely the unedited subject finds up to a block of answers to the plain prompt.
+
+        Args:
+            answers: rows of `GENERATED`.
+            prompts: among them that of every answer.
+
+        Returns:
+            Per answer row_id, nll (negative log-likelihood of all its tokens together, in nats) and n_tokens.
+        """
+        known = {prompt.prompt_id: prompt for prompt in prompts}
+        texts = [Spoken(row["prompt"], row["response"], history=known[row["prompt_id"]].history) for row in answers]
+        spec = BlockSpec("fluency", {**self.identity(subject), "texts": [vars(text) for text in texts]})
+
+        def make() -> Made:
+            nll, n_tokens = self.engine(subject).nll(texts)
+            table = pa.table({"nll": nll, "n_tokens": n_tokens})
+            return Made({FLUENCY: to_parquet(table)}, {"rows": len(texts)})
+
+        found = from_parquet(self.blocks.read(self.blocks.get_or_make(spec, make), FLUENCY)).to_pylist()
+        return [{"row_id": row["row_id"], **one} for row, one in zip(answers, found, strict=True)]
 
     def judge(
         self, label: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]

@@ -8,6 +8,9 @@
     figures.py    the steps, the search
     curve.py      the effect under other choices
     probe.py      what a probe reads
+    dose.py       the effect at every strength, and the anchor; dose_figure.py draws it
+    guards.py     fluency and content by arm, as edit.json tells them
+    made_of.py    heads and cohorts, as edit.json tells them
     page.py       the page (page.html.j2, style.css.j2)
     terminal.py   the summary
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from dd_core import __version__
 from dd_core.claim import Claim
+from dd_core.falsify.audits.inference.dose_response import P_VALUE
 from dd_core.falsify.bundle import Bundle
 from dd_core.falsify.case import Case
 from dd_core.falsify.show.summary import StepLine, summarise
@@ -24,7 +25,11 @@ from dd_core.falsify.statistics import AUDIT_LEVEL
 from dd_core.falsify.verdict import AuditResult, StepResult, Verdict
 from dd_core.report import rows, words
 from dd_core.report.curve import choices, curve_figure
+from dd_core.report.dose import Response, response
+from dd_core.report.dose_figure import dose_figure
 from dd_core.report.figures import steps_figure, trials_figure
+from dd_core.report.guards import guards, measures
+from dd_core.report.made_of import fits
 from dd_core.report.mechanism import explained
 from dd_core.report.probe import probe_read, roc_figure
 from dd_core.report.search import tradeoff, tradeoff_figure
@@ -33,8 +38,8 @@ from dd_core.report.sentence import verdict_sentence
 OPEN = ("fail", "unclear", "not_checkable", "warn")
 """Statuses of audits that are shown unfolded; pass and not applicable are folded."""
 MOST_EVIDENCE_CHARS = 400
-DRAWN = "choices"
-"""Evidence that has a figure and a table of its own."""
+DRAWN = {"fragile": ("choices",), "dose_response": ("by_strength", "isotonic")}
+"""Audit → evidence that has a figure and a table of its own."""
 _VERSION = re.compile(r"[\w.+ \-]{1,60}")
 _NOT_TOLD = re.compile(r"host|user|node|path|dir|time|date|created|token|secret", re.I)
 
@@ -73,6 +78,8 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
     searched = tradeoff(case)
     other = choices(verdict)
     read = probe_read(verdict, case)
+    dosed = response(case)
+    guarded = guards(bundle.edit)
     return (
         environment()
         .get_template("page.html.j2")
@@ -92,6 +99,12 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
             curve_figure=_markup(curve_figure(other, gate=case.gate(), limits=_limits(claim), unit=_unit(claim))),
             probe=read,
             roc_figure=_markup(roc_figure(read) if read is not None else None),
+            dose=dosed,
+            rise_p=P_VALUE,
+            dose_figure=_markup(None if dosed is None else _dose_figure(dosed, claim)),
+            guards=guarded,
+            guard_measures=measures(guarded),
+            made_of=fits(bundle.edit),
             audits=_audits(verdict, bundle),
             open_statuses=OPEN,
             shown_split=shown_split,
@@ -101,6 +114,7 @@ def page(verdict: Verdict, bundle: Bundle, *, seed: int = 0) -> str:
             crossed_split=crossed_split,
             crossed=crossed,
             trials=found,
+            strengths=rows.strengths_tried([trial.trial_id for trial in found]),
             baseline=baseline,
             tradeoff=searched,
             trials_figure=_markup(
@@ -158,9 +172,20 @@ def _steps_figure(steps: tuple[StepResult, ...], claim: Claim) -> str | None:
     return steps_figure(steps, base=0.0, limits=_limits(claim), unit=_unit(claim))
 
 
-def _limits(claim: Claim) -> tuple[float, float]:
-    """Between which every difference lies, in the axis' units."""
-    low, high = claim.range_of(claim.axis)
+def _dose_figure(read: Response, claim: Claim) -> str:
+    anchor = claim.anchor or claim.axis
+    return dose_figure(
+        read,
+        axis=words.plain(claim.axis),
+        anchor=words.plain(claim.anchor) if claim.anchor else None,
+        limits=_limits(claim),
+        anchor_limits=_limits(claim, anchor),
+    )
+
+
+def _limits(claim: Claim, axis: str | None = None) -> tuple[float, float]:
+    """Between which every difference on `axis` (the claimed one by default) lies, in its units."""
+    low, high = claim.range_of(axis or claim.axis)
     return low - high, high - low
 
 
@@ -189,7 +214,9 @@ def _audit(audit: AuditResult, bundle: Bundle) -> dict[str, Any]:
         "note": audit.note,
         "status": audit.status,
         "evidence": [
-            (words.plain(key), _evidence(value)) for key, value in sorted(audit.evidence.items()) if key != DRAWN
+            (words.plain(key), _evidence(value))
+            for key, value in sorted(audit.evidence.items())
+            if key not in DRAWN.get(audit.id, ())
         ],
         "rows": [(name, by_id.get(name)) for name in audit.rows],
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,8 @@ ANSWERS = 10
 MOST_CHARS = 4000
 """An answer longer than this is cut on the page, and says so: ten times three of them would hide everything else."""
 
-_GENERATION = re.compile(r"^(?:search|gen|g)-?(\d+)(?:-|$)")
+_GENERATION = re.compile(r"^(?:search|gen|g)-?(\d+)(?:-|@|$)")
+_AT_STRENGTH = re.compile(r"(.+?)(-[0-9a-f]{8})?@(-?\d+(?:\.\d+)?(?:e-?\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ class Trial:
     mean: float | None
     n: int
     errors: int
+
+    @property
+    def name(self) -> str:
+        """As people read it: `search-1-0 at 0.5` of `search-1-0-1a2b3c4d@0.5`, whose trial tried several strengths."""
+        at = _AT_STRENGTH.fullmatch(self.trial_id)
+        return f"{at[1]} at {at[3]}" if at else self.trial_id
 
 
 @dataclass(frozen=True)
@@ -226,9 +234,21 @@ def trials(bundle: Bundle) -> list[Trial]:
     return sorted(found, key=lambda trial: (trial.generation is None, trial.generation or 0, _natural(trial.trial_id)))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that puts `search-1-2` before `search-1-10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+def strengths_tried(names: Sequence[str]) -> dict[str, list[tuple[float, str]]]:
+    """Trial → its (strength, name) from the smallest on, of those that tried several strengths."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for name in names:
+        if at := _AT_STRENGTH.fullmatch(name):
+            found.setdefault(at[1] + (at[2] or ""), []).append((float(at[3]), name))
+    return {trial: sorted(tried) for trial, tried in found.items() if len(tried) > 1}
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """A key that puts `search-1-2` before `search-1-10`, and the strengths of a trial from the smallest on."""
+    at = _AT_STRENGTH.fullmatch(name)
+    text, strength = (f"{at[1]}{at[2] or ''}", float(at[3])) if at else (name, 0.0)
+    parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+    return [*parts, (strength, "")]
 
 
 def baseline_mean(case: Case) -> float | None:

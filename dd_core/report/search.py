@@ -17,7 +17,7 @@ from dd_core.falsify.view import score
 from dd_core.report import rows, words
 from dd_core.report.drawing import DASHED, INK, LINE, MUTED, PAGE, PASS, panels, plain_ticks, style, svg
 
-_RUNG = re.compile(r"-rung-(\d+)(?:-|$)")
+_RUNG = re.compile(r"-rung-(\d+)(?:-|@|$)")
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,9 @@ def tradeoff_figure(read: Tradeoff, *, axis: str, anchor: str) -> str:
         axes.axhline(0, color=MUTED, linewidth=1)
         axes.axvline(0, color=MUTED, linewidth=1)
         axes.axvline(read.allowed, color=INK, linewidth=1.2, linestyle=DASHED, label="anchor's margin")
+        for tried in rows.strengths_tried(list(ids)).values():
+            line = [(ids[name].anchor, ids[name].shift) for _, name in tried]
+            axes.plot(*zip(*line, strict=True), color=LINE, linewidth=1.2, zorder=1)
         earlier = [one for one in read.tried if not one.finished]
         if earlier:
             axes.plot([one.anchor for one in earlier], [one.shift for one in earlier], "o", color=LINE, markersize=4,

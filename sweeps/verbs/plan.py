@@ -5,7 +5,12 @@ Knows how it is shown; what is shown is `sweeps.plan`'s and `sweeps.memory`'s.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sweeps.shell import StudyFile
+
+if TYPE_CHECKING:
+    from dd_core.study import Study
 
 
 def plan(study: StudyFile) -> None:
@@ -39,8 +44,7 @@ def plan(study: StudyFile) -> None:
     manifest = make_manifest(loaded)
     console = Console(highlight=False)
     console.print(f"[bold]{study_id(loaded)}[/bold]: {escape(loaded.statement)}", soft_wrap=True)
-    console.print(f"claim: {loaded.claim.axis} {loaded.claim.direction}s; {loaded.claim.anchor} holds within "
-                  f"{loaded.claim.margin:.0%} of its range")  # fmt: skip
+    console.print(f"claim: {_claimed(loaded)}", soft_wrap=True)
     table = Table("generation", "trials", "answers", "minutes", box=None, pad_edge=False)
     total = 0.0
     for name, trials in outline(loaded):
@@ -79,8 +83,15 @@ def plan(study: StudyFile) -> None:
     for name in (loaded.subject, *loaded.replicates):
         if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
             console.print(f"not here: {missing(get_subject(name))}")
-    if loaded.confirm.train_seeds < 5:
-        console.print(
-            f"{loaded.confirm.train_seeds} train seeds: wide intervals (5 are the default, 8 for publication)"
-        )
+    if 0 < len(loaded.train_seeds) < 5:
+        console.print(f"{len(loaded.train_seeds)} train seeds: wide intervals (5 are the default, 8 for publication)")
     console.print(f"pre-registration {preregistration_hash(manifest)}", soft_wrap=True)
+
+
+def _claimed(study: Study) -> str:
+    """What is asserted, in a line."""
+    claim = study.claim
+    if claim.kind == "probe":
+        also = f"; in scope too: {', '.join(claim.in_scope)}" if claim.in_scope else ""
+        return f"states ({', '.join(study.captures)}) tell answers that are high on {claim.axis} from the others{also}"
+    return f"{claim.axis} {claim.direction}s; {claim.anchor} holds within {claim.margin:.0%} of its range"

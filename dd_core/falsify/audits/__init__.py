@@ -35,7 +35,7 @@ def operated(case: Case) -> bool:
 
 def attributed(case: Case) -> bool:
     """Operators whose heads or directions were found by attribution."""
-    return case.claim.operator in ("tempering", "steering", "contrast")
+    return case.claim.operator in ("tempering", "steering")
 
 
 def shift(case: Case) -> bool:

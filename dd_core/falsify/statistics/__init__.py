@@ -1,8 +1,8 @@
 """The falsifier's statistics: arrays of numbers and integer codes in, estimates and intervals out.
 
-paired → the effect and its interval; proportions, equivalence, multiplicity, power; agreement, correction and
-tipping → what judges are worth; auc → what a score tells of two classes; resampling → a cross-check. Knows nothing of
-axes, arms, gates or files.
+paired → the effect and its interval; proportions, equivalence, multiplicity, power; isotonic → a rise with the dose;
+agreement, correction and tipping → what judges are worth; auc → what a score tells of two classes; resampling → a
+cross-check. Knows nothing of axes, arms, gates or files.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dd_core.falsify.statistics.correction import (
     ppi_mean,
 )
 from dd_core.falsify.statistics.equivalence import TOST_LEVEL, tost
+from dd_core.falsify.statistics.isotonic import Monotone, isotonic_fit, monotone
 from dd_core.falsify.statistics.multiplicity import holm, levels, maximum_quantile, null_maximum
 from dd_core.falsify.statistics.paired import (
     AUDIT_LEVEL,
@@ -71,6 +72,7 @@ __all__ = [
     "Ints",
     "MOST_PROMPTS",
     "MOST_SEEDS",
+    "Monotone",
     "POWER",
     "Parts",
     "Rule",
@@ -92,11 +94,13 @@ __all__ = [
     "correlation_interval",
     "crossed",
     "holm",
+    "isotonic_fit",
     "kappa_interval",
     "krippendorff_alpha",
     "levels",
     "maximum_quantile",
     "mcnemar",
+    "monotone",
     "newcombe",
     "newcombe_auc",
     "null_maximum",

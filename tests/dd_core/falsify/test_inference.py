@@ -113,6 +113,51 @@ def test_what_happens_beyond_the_claim_s_strength_is_told_and_not_judged() -> No
     assert "2" in audit.evidence["by_strength"]
 
 
+def test_a_single_good_strength_among_worse_ones_is_a_warning() -> None:
+    planted = small(effect=0.15, n_fresh=60)
+    audit = audited(with_dose(with_dose(with_dose(planted, 0.25, -0.1), 0.5, 0.7), 0.75, 0.0), "dose_response")
+    assert audit.status == "warn", audit
+    assert "a single good strength, 0.5" in audit.note and "among worse ones, 0.25" in audit.note
+    assert audit.evidence["p"] <= 0.05
+    assert (audit.evidence["n_prompts"], list(audit.evidence["isotonic"])) == (60, ["0.25", "0.5", "0.75", "1"])
+    assert audit.evidence["isotonic"]["1"]["mean"] < audit.evidence["isotonic"]["1"]["fit"]
+
+
+def test_an_effect_that_rises_with_the_strength_is_told_with_its_fit() -> None:
+    audit = audited(with_dose(with_dose(small(n_fresh=30), 0.25, -0.6), 0.5, -0.4), "dose_response")
+    assert (audit.status, audit.evidence["p"]) == ("pass", 1.0)
+    fits = [point["fit"] for point in audit.evidence["isotonic"].values()]
+    assert fits == sorted(fits) and len(fits) == 3
+    assert (audit.evidence["n_seeds"], audit.evidence["n_seeds_of_claimed_sign"]) == (5, 5)
+
+
+def test_the_distance_of_tempering_is_counted_from_one() -> None:
+    planted = small(operator="tempering", effect=0.1, n_fresh=60)
+    for row in planted.rows(arm="identity"):
+        row["strength"] = 1.0
+    for row in planted.rows(arm="treated"):
+        row["strength"] = 0.0
+    audit = audited(with_dose(with_dose(with_dose(planted, 1.5, 2.0), 0.8, 0.8), 0.3, 0.0), "dose_response")
+    assert audit.status == "warn", audit
+    assert list(audit.evidence["isotonic"]) == ["0.8", "0.3", "0"]
+
+
+def test_a_rise_is_judged_where_every_strength_was_run() -> None:
+    planted = with_dose(small(n_fresh=30), 0.5, -0.4)
+    dropped = planted.rows(variant="dose", train_seed=1) + planted.rows(variant="dose")[:5]
+    planted.drop(dropped)
+    evidence = audited(planted, "dose_response").evidence
+    kept = {row["prompt_id"] for row in planted.rows(variant="dose")}
+    assert (evidence["n_prompts"], evidence["n_fits"], evidence["n_seeds"]) == (len(kept), 4, 5)
+
+
+def test_fits_of_the_other_sign_at_the_claimed_strength_are_counted() -> None:
+    planted = with_dose(small(effect=0.4, sd_seed=0.0, n_fresh=30), 0.5, -0.2)
+    for row in planted.scores(planted.axis, arm="treated", variant="main", train_seed=2):
+        row["score"] = max(1.0, row["score"] - 1.5)
+    assert audited(planted, "dose_response").evidence["n_seeds_of_claimed_sign"] == 4
+
+
 def test_dose_rows_do_not_enter_the_steps() -> None:
     before = audited(small(n_fresh=30), "content_damage").evidence
     assert audited(with_dose(small(n_fresh=30), 0.5, -1.6), "content_damage").evidence == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from dd_core.falsify import falsify
-from dd_core.falsify.audits.meaning.degeneration import degenerate
 from tests.dd_core.falsify.builder import Planted
 from tests.dd_core.falsify.court import audited, large, small
 
@@ -258,14 +257,6 @@ def test_a_gain_carried_by_loops_is_degeneration() -> None:
         if row["response_id"] in flagged:
             row["response"] = "I am not sure about that. " * 12
     assert audited(planted, "degeneration").status == "fail"
-
-
-def test_loops_are_told_from_prose() -> None:
-    assert degenerate("no no no no no no no no no no no no")
-    assert degenerate("The answer is four. " * 20)
-    assert not degenerate("The capital of France is Paris, which lies on the river Seine.")
-    assert not degenerate("")
-    assert not degenerate("\ud800 broken")
 
 
 def test_lost_knowledge_is_content_damage() -> None:

@@ -11,7 +11,7 @@ import pytest
 from dd_core.falsify.bundle import Bundle
 from dd_core.falsify.case import Case
 from dd_core.records import TRIALS
-from dd_core.report import render_html
+from dd_core.report import render_html, rows
 from dd_core.report.search import tradeoff, tradeoff_figure
 from tests.dd_core.report import examples
 
@@ -94,3 +94,37 @@ def test_one_configuration_is_a_front_of_its_own():
     read = tradeoff(Case(searched({"search-1-0-aa": (0.5, 0.5)})))
     assert read is not None and read.front == (read.chosen,)
     assert "1 configuration," in tradeoff_figure(read, axis="a", anchor="b")
+
+
+def test_strengths_of_one_trial_are_named_and_joined():
+    found = {f"search-1-{i}-0a1b2c3d@{s}": (0.2 + 0.2 * i + s / 10, 0.5) for i in range(2) for s in (0.5, 1.0, 0.25)}
+    bundle = searched(found)
+    page = render_html(examples.verdict("FALSIFIED", bundle), bundle)
+    assert re.findall(r'<th scope="row">(search-[^<]+)</th>', page) == [
+        "search-1-0 at 0.25 (taken)", "search-1-0 at 0.5", "search-1-0 at 1.0",
+        "search-1-1 at 0.25", "search-1-1 at 0.5", "search-1-1 at 1.0",
+    ]  # fmt: skip
+    assert "2 configurations were tried at several strengths, each of which counts as one of the 6." in page
+    assert "A thin line joins the strengths of one." in page
+
+
+@pytest.mark.parametrize(
+    ("trial_id", "name"),
+    [
+        ("search-1-0-1a2b3c4d@0.5", "search-1-0 at 0.5"),
+        ("search-2-10-1a2b3c4d@-4", "search-2-10 at -4"),
+        ("search-1-1-rung-1-1a2b3c4d@2", "search-1-1-rung-1 at 2"),
+        ("search-1-0@0.5", "search-1-0 at 0.5"),
+        ("search-1-0-1a2b3c4d", "search-1-0-1a2b3c4d"),
+        ("@0.5", "@0.5"),
+        ("somebody@example", "somebody@example"),
+    ],
+)
+def test_a_trial_at_a_strength_is_named_by_both(trial_id: str, name: str):
+    assert rows.Trial(trial_id, None, None, 0, 0).name == name
+
+
+def test_a_rung_at_a_strength_is_at_its_budget():
+    found = {"search-1-0-0a1b2c3d@0.5": (0.1, 0.9), "search-1-0-rung-1@0.5": (0.3, 0.9)}
+    read = tradeoff(Case(searched(found)))
+    assert read is not None and [one.finished for one in read.tried] == [False, True]

@@ -8,13 +8,11 @@ Think blocks or another language in over nine tenths of both arms' answers are h
 
 from __future__ import annotations
 
-from collections import Counter
-
 import polars as pl
 
 from dd_core.falsify.audits.meaning.carried import carried
 from dd_core.falsify.case import Case, Finding, nothing_to_explain, tidy
-from dd_core.language import confident_languages, corpus_language, unlike
+from dd_core.language import switched
 
 REFUSAL = (
     r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|my apologies|i apologi[sz]e|unfortunately)?\W*(?:but )?"
@@ -40,7 +38,6 @@ ECHO_MORE = 1.25
 """An answer that goes on for more than a quarter of the prompt's length says something of its own."""
 
 OWN_WAY = 0.9
-COMMON = 0.1
 SUBJECTS_OWN = ("think", "other_language", "other_script")
 
 
@@ -118,18 +115,4 @@ def classify(case: Case, split: str) -> dict[str, set[str]]:
 def _other_language(rows: pl.DataFrame) -> set[str]:
     """Answers in a language that is neither their prompt's nor common among the baseline's answers."""
     baseline = rows.filter(pl.col("arm") == "baseline")["response"].to_list()
-    prompts = rows["prompt"].unique().to_list()
-    spoken = confident_languages(baseline)
-    counts = Counter(name for name in spoken.values() if name)
-    common = {name for name, n in counts.items() if n >= COMMON * counts.total()}
-    common |= {name for texts in (baseline, prompts) if (name := corpus_language(texts))}
-    if not common:
-        return set()
-    strange = unlike(rows["response"].unique().to_list(), [*spoken, *prompts])
-    spoken |= confident_languages(strange)
-    asked = confident_languages(rows.filter(pl.col("response").is_in(strange))["prompt"].unique().to_list())
-    return {
-        name
-        for name, prompt, answer in rows.select("response_id", "prompt", "response").iter_rows()
-        if spoken.get(answer) and spoken[answer] not in common | {asked.get(prompt)}
-    }
+    return switched(rows.select("response_id", "prompt", "response").iter_rows(), baseline)

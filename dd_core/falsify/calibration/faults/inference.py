@@ -130,7 +130,7 @@ def _collinear(draft: Draft) -> None:
 
 
 def _collinear_plan(plan: Plan, rng: np.random.Generator) -> Plan:
-    return replace(everywhere(plan, plan.apparent), operator=str(rng.choice(["steering", "contrast"])))
+    return replace(everywhere(plan, plan.apparent), operator="steering")
 
 
 def _narrow(draft: Draft) -> None:
