@@ -29,8 +29,14 @@ demo: $(INSTALLED) ## one real study from a YAML file to a verdict; installs wha
 	@.venv/bin/ddsweep run sweeps/studies/demo.yaml
 
 .PHONY: test
+# Ray, clocks and peaks of memory want the machine for themselves; the others share its cores.
 test: .venv/.installed-dev ## run the whole test suite (ARGS="-m 'not slow'" leaves out the slow ones)
+ifdef ARGS
 	@.venv/bin/python -m pytest $(ARGS)
+else
+	@status=0; .venv/bin/python -m pytest -n 2 --dist loadfile -m 'not alone' || status=1; \
+		.venv/bin/python -m pytest -m alone || status=1; exit $$status
+endif
 
 .PHONY: check
 check: .venv/.installed-dev ## lint, formatting, types, and who may import whom

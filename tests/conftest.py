@@ -16,11 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSION_MARK = "DDSWEEP_TEST_SESSION"
+WORKER = "PYTEST_XDIST_WORKER"
 # Ray's agents outlive a driver that was killed with -9 by 35 to 60 s; an orderly shutdown takes 1 to 3 s.
 GRACE_S = 75.0
 
 os.environ |= {
-    SESSION_MARK: uuid.uuid4().hex,
+    SESSION_MARK: os.environ[SESSION_MARK] if WORKER in os.environ else uuid.uuid4().hex,
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -60,8 +61,14 @@ def _ours() -> Iterator[psutil.Process]:
             continue
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session that left processes behind, and end exactly those, by id."""
+    """Fail a session that left processes behind, and end exactly those, by id.
+
+    Workers carry the mark of the session that started them, which looks when they have ended.
+    """
+    if WORKER in os.environ:
+        return
     deadline = time.monotonic() + GRACE_S
     while (left := list(_ours())) and time.monotonic() < deadline:
         time.sleep(0.5)

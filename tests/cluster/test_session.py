@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import pytest
 import ray
 
 from cluster.session import session
+
+pytestmark = pytest.mark.alone
 
 
 def test_a_session_that_is_there_is_used_and_left_running():

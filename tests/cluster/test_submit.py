@@ -17,6 +17,8 @@ import pytest
 
 from cluster.submit import PACKAGES, packaged
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "sweeps" / "studies" / "smoke.yaml"
 

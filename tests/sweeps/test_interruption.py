@@ -14,7 +14,7 @@ import pytest
 from storage import open_store
 from tests.sweeps.helpers import command, ddsweep, smoke
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 MARK = "DDSWEEP_TEST_RUN"
 

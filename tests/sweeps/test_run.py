@@ -31,6 +31,8 @@ from storage.commits import StudyFiles
 from sweeps import StudyResult, run_study
 from tests.sweeps.helpers import ddsweep, smoke
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:

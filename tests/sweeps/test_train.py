@@ -29,6 +29,8 @@ from sweeps.train import fitter
 from tests.sweeps.helpers import smoke
 from tests.sweeps.small_studies import performed
 
+pytestmark = pytest.mark.alone
+
 SUBJECT = "tiny-llama"
 SFT = LoraSftConfig(learning_rate=1e-2, epochs=2, batch_size=4, gradient_accumulation=2)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dd_core.operators.memory import ADAPTER_BYTES, MB, feed_forward, fit_peak, generation_peak, peak_mb, reset_peak
+from dd_core.operators.memory import ADAPTER_BYTES, MB, feed_forward, fit_peak, generation_peak
 from dd_core.subjects.layout import Layer, Layout
 from dd_core.subjects.registry import get_subject
+
+pytestmark = pytest.mark.alone
 
 FORGOTTEN = """
 import json

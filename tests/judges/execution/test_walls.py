@@ -21,6 +21,8 @@ from judges.execution import Execution, execute, seccomp
 from judges.execution.interpreter import files
 from judges.execution.sandbox import bwrap
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRON = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
 
