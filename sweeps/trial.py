@@ -324,6 +324,8 @@ class Workbench:
 
         def make() -> Made:
             fit = self._fit if shared else directly
+            if not shared:
+                self._report({"kind": "note", "text": f"making the edit ({task.stage})"})
             fits.append(fit(task, subject, lambda: self._workshop.engine(subject), Fitting(self._report), checkpoints))
             return Made(fits[0].files, fits[0].metrics)
 
