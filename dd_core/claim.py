@@ -17,6 +17,10 @@ HASHED = ("claim", "gates", "planned")
 """Members of a manifest that the pre-registration hash is taken over: what was asked, not when or on what machine."""
 
 
+VARIANT_TAG = "mean_last4"
+"""The states that a probe claim is put to as well: the wrong layer is the first excuse of a probe that fails."""
+
+
 class AxisRange(BaseModel):
     """Smallest and largest score of an axis, in its own units."""
 

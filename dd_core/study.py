@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dd_core.canonical import digest
 from dd_core.chat_models import Endpoint
-from dd_core.claim import AxisRange, Claim, Gates
+from dd_core.claim import VARIANT_TAG, AxisRange, Claim, Gates
 from dd_core.dispositions import DISPOSITIONS
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, unknown
@@ -24,9 +24,6 @@ from dd_core.prompts import DOMAINS, choose
 from dd_core.search_space import SearchSpace
 from dd_core.subjects.registry import SUBJECTS, Decoding, get_subject
 from dd_core.yaml_files import error_lines, kind_of, read_yaml
-
-VARIANT_TAG = "mean_last4"
-"""The states that a probe claim is put to as well: the wrong layer is the first excuse of a probe that fails."""
 
 
 class _Model(BaseModel):
@@ -416,7 +413,7 @@ def parse_study(data: Any, source: str = "study") -> Study:
     except ValidationError as error:
         raise InputError(error_lines(error, source)) from None
     lines = []
-    search = study.search
+    search, operator = study.search, OPERATORS[study.operator.name]
     for name, dimension in search.space.items():
         for value in dimension.extremes:
             try:
@@ -433,7 +430,7 @@ def parse_study(data: Any, source: str = "study") -> Study:
                 lines += [line.replace(f"budgets.{halving.setting}", "budgets") for line in found]
     if not lines and study.prompts.training_rows is None and study.reads & {"rows", "pairs"}:
         lines.append(f"{source}: prompts.training_rows: {study.operator.name} learns from rows; say how many at most")
-    if not lines and study.claim.kind == "probe" and not study.captures[:-1]:
+    if not lines and study.claim.kind == "probe" and not any(map(operator.captures, study.extreme_configs())):
         lines.append(f"{source}: claim.kind: {study.operator.name} reads no states, so there is nothing to probe")
     if lines:
         raise InputError(dict.fromkeys(lines))

@@ -228,10 +228,9 @@ def _writing(study: Study, subject: str) -> Trial:
     """The largest block of answers: the doubled budget on the split with most prompts."""
     splits: tuple[Split, ...] = ("train", "eval", "fresh")
     prompts = max(getattr(study.prompts, split) for split in splits)
-    rows = min(prompts * max(len(strengths) for strengths in _strengths(study)), BLOCK_ROWS)
-    if study.operator.name == "contrast":
-        rows *= 2  # each answer is written on the base and on the adapter at once
-    system = _tokens(SYSTEM_PROMPTS[study.disposition])
+    rows = min(prompts * _rows_of_a_prompt(study), BLOCK_ROWS)
+    said = [getattr(config, "instruction", "") for config in study.extreme_configs()]
+    system = max(map(_tokens, (SYSTEM_PROMPTS[study.disposition], *said)))
     asked = max(_asked(study, split) for split in splits) + system
     budget = study.decoding_of(subject, doubled=True).max_new_tokens
     known, device = get_subject(subject), study.resources.device
@@ -241,10 +240,10 @@ def _writing(study: Study, subject: str) -> Trial:
     return Trial(subject, peak, _host(peak, device), rows, asked + budget)
 
 
-def _strengths(study: Study) -> list[tuple[float, ...]]:
-    """What each configuration tries side by side."""
+def _rows_of_a_prompt(study: Study) -> int:
+    """Rows of a batch that one prompt takes at most: at every strength that is tried side by side."""
     operator = OPERATORS[study.operator.name]
-    return [operator.strengths(config) for config in study.extreme_configs()] or [()]
+    return operator.rows_per_answer * max(len(operator.strengths(config)) for config in study.extreme_configs())
 
 
 def _host(peak: Peak, device: str) -> int:

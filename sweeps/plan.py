@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from dd_core import __version__
 from dd_core.canonical import canonical, digest
 from dd_core.chat_models import CHARS_PER_TOKEN, usd
-from dd_core.claim import manifest_hash, preregistration_hash
+from dd_core.claim import VARIANT_TAG, manifest_hash, preregistration_hash
 from dd_core.distill import distiller
 from dd_core.errors import InputError
 from dd_core.judging import twice
@@ -140,6 +140,7 @@ def check(study: Study) -> None:
             )
         lines += _out_of_reach(study, name)
     if claim.kind == "probe":
+        lines += _not_probed(study)
         lines += [
             f"claim.axis: the readout is fitted on {axis!r} and the claim is about {claim.axis!r}; give both the same"
             for axis in labels
@@ -149,6 +150,23 @@ def check(study: Study) -> None:
         lines += _unpaired(study, known_teaching(study))
     if lines:
         raise InputError(lines)
+
+
+def _not_probed(study: Study) -> list[str]:
+    """What a probe claim cannot search: the falsifier fits a linear probe anew, on states of one tag."""
+    configs = study.extreme_configs()
+    tags = list(dict.fromkeys(tag for config in configs for tag in OPERATORS[study.operator.name].captures(config)))
+    lines = []
+    if len(tags) > 1:
+        lines.append(f"tag: a probe claim is about states of one tag, and the search has {', '.join(tags)}: keep one")
+    if VARIANT_TAG in tags:
+        lines.append(f"tag: {VARIANT_TAG} is the variant that every probe claim is put to: claim another tag")
+    if {getattr(config, "readout", "logistic") for config in configs} != {"logistic"}:
+        lines.append(
+            "readout: a probe claim is about a linear readout, which the falsifier fits anew; try others as gates, "
+            "with claim.kind shift"
+        )
+    return lines
 
 
 def _label_axis(config: Any) -> str | None:
@@ -212,8 +230,9 @@ def base_trials(study: Study) -> list[TrialSpec]:
     found = []
     for subject in subjects_at_hand(study):
         splits: tuple[Literal["train", "eval"], ...] = ("train", "eval") if subject == study.subject else ("train",)
-        cells = tuple(Cell(arm="baseline", split=split) for split in splits)
-        found.append(TrialSpec(label=f"base-{subject}", role="base", subject=subject, cells=cells))
+        cells = tuple(Cell(arm="baseline", split=split) for split in splits if split == "eval" or study.reads)
+        if cells:
+            found.append(TrialSpec(label=f"base-{subject}", role="base", subject=subject, cells=cells))
     return found
 
 

@@ -123,6 +123,20 @@ def state_rows(scored: Scored, responses: Sequence[Mapping[str, Any]], subject: 
     ]
 
 
+def per_token(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """Strength → mean over all tokens of what was recorded at each, by tag."""
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    for one in scored:
+        for i, row in enumerate(one.rows):
+            for tag, values in one.states.items():
+                if tag != POSITION:
+                    found.setdefault(f"{row['strength']:g}", {}).setdefault(tag, []).append(values[i])
+    return {
+        strength: {tag: float(np.nanmean(np.concatenate(parts))) for tag, parts in tags.items()}
+        for strength, tags in found.items()
+    }
+
+
 def fluency_rows(found: Sequence[Mapping[str, Any]], responses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What `Workshop.fluency` found of one block's answers, under the ids that `placed` gave them."""
     return [

@@ -17,7 +17,7 @@ from dd_core.errors import InputError, IntegrityError, unknown
 from dd_core.objectives import chosen
 from dd_core.operators.model_card import Base, Facts, Origin
 from dd_core.study import Study, parse_study
-from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
+from dd_core.subjects.formats import CONFIG_FILE, EDIT_FILE, WEIGHTS_FILE
 from dd_core.subjects.registry import SUBJECTS, Hub, get_subject, recorded
 from storage.blocks import Block, Blocks, FileEntry
 from storage.commits import StudyFiles
@@ -287,7 +287,8 @@ def _entries(commit: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The train blocks of a commit, each going on from the one before; the last is the adapter that was used. None
     where what was made is no adapter."""
     made = list(commit.get("blocks", {}).get("train", []))
-    return made if made and CONFIG_FILE in made[-1]["files"] else []
+    last = made[-1]["files"] if made else ()
+    return made if CONFIG_FILE in last and EDIT_FILE not in last else []
 
 
 def _place(commit: Mapping[str, Any]) -> tuple[bool, list[Any]]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
-from dd_core.errors import InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
+from dd_core.errors import EditNotApplied, InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS, STAGES, Reads
 from dd_core.operators.fitting import Fit, FitTask
@@ -44,6 +44,7 @@ from sweeps.rows import (
     Scored,
     fluency_rows,
     labelled,
+    per_token,
     placed,
     prompt_rows,
     search_score,
@@ -118,7 +119,9 @@ class Workbench:
             report=report,
         )
         self._labels = [spec.label for spec in study.judges]
-        self._guarded = study.claim.kind == "shift" and study.intervenes
+        self._probes = study.claim.kind == "probe"
+        self._guarded = not self._probes and study.intervenes
+        self._records = OPERATORS[study.operator.name].records
         sizes = study.prompts
         self._prompts: dict[str, tuple[Prompt, ...]] = {
             split: choose(study.domain, split, getattr(sizes, split), sizes.seed)
@@ -149,7 +152,7 @@ class Workbench:
             commit |= self._work(spec)
         except (StoreError, SubjectUnavailable):
             raise
-        except (TrialFailed, InputError) as failure:
+        except (TrialFailed, InputError, EditNotApplied) as failure:
             commit |= {"status": "failed", "error": str(failure)}
         commit["seconds"] = round(time.monotonic() - began, 3)
         return self.files.commit(spec.trial_id, commit)
@@ -177,7 +180,8 @@ class Workbench:
                 more_responses, more_judgements = placed(spec, cell, one, prompts)
                 responses += more_responses
                 judgements += more_judgements
-                states += state_rows(one, more_responses, None if own else spec.subject)
+                if self._probes:
+                    states += state_rows(one, more_responses, None if own else spec.subject)
                 if own and self._guarded and cell.split == "fresh" and cell.variant == "main":
                     found_likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
                     fluency += fluency_rows(found_likely, more_responses)
@@ -210,9 +214,25 @@ class Workbench:
         if edit is not None:
             found["fit"] = {name: edit.meta[name] for name in _FIT if name in edit.meta}
         if own and spec.claimed and spec.edit is not None and edit is not None:
-            found["edit"] = said_of(spec.edit, edit.meta)
+            also = self._also_said(spec, cells, edit) if spec.edit.data == "treated" else {}
+            found["edit"] = said_of(spec.edit, edit.meta, also)
         found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
         return found
+
+    def _also_said(self, spec: TrialSpec, cells: Sequence[tuple[Cell, list[Scored]]], edit: Block) -> dict[str, Any]:
+        """What the confirmed answers tell of an edit: what was recorded at each token, and in how many directions the
+        first fit moves the states of the base's answers, beside its control."""
+        fresh = [(cell, several) for cell, several in cells if cell.arm == "treated" and cell.split == "fresh"]
+        told: dict[str, Any] = {}
+        if self._records:
+            told["per_token"] = per_token([one for cell, several in fresh if cell.variant == "main" for one in several])
+        if self._guarded and any(cell.arm == "identity" for cell, _ in cells):
+            assert spec.edit is not None
+            placebo = self._edit(spec.subject, spec.edit.model_copy(update={"data": "placebo"}))[-1]
+            base = self._cell(spec.subject, Cell(arm="baseline", split="fresh", seed=fresh[0][0].seed), None)
+            rows, prompts = base[0].rows, self._prompts["fresh"]
+            told |= self._workshop.rank(spec.subject, rows, prompts, edit, placebo, fresh[0][0].strengths[0])
+        return told
 
     def _refuse_silence(self, scored: Sequence[Scored]) -> None:
         """Nothing, where a judge's endpoint answered at all: no configuration has failed because nobody did.
@@ -247,10 +267,10 @@ class Workbench:
             scores = scored.by_prompt(axis)
             for i, row in enumerate(scored.rows):
                 if row["prompt_id"] in scores and scored.states[POSITION][i] >= 0:
-                    labels.append(scores[row["prompt_id"]] >= cut)
+                    labels.append(scores[row["prompt_id"]] >= cut - 1e-9)
                     states.append({tag: one[i] for tag, one in scored.states.items() if tag != POSITION})
-        if len(set(labels)) < 2:
-            raise TrialFailed(f"of {len(labels)} answers on eval {sum(labels)} are positive on {axis}: no area")
+        if len(set(labels)) < 2:  # no area is known, which the falsifier will say of the rows that count
+            return {"objectives": [0.0, 0.0], "score": 0.0}
         stacked = {tag: np.stack([one[tag] for one in states]) for tag in states[0]}
         files = {name: self.blocks.read(edit, name) for name in edit.files}
         found = [readout_auc(files, stacked, np.array(labels)) - 0.5, 0.0]
@@ -262,6 +282,8 @@ class Workbench:
         Raises:
             InputError: one of the two kinds of row would be too rare.
         """
+        if not self.study.reads:
+            return Teaching(), [], {}
         answers: dict[str, str] = {}
         correct: dict[str, bool] = {}
         reads: list[str] = []
@@ -339,7 +361,8 @@ class Workbench:
         last bits, and ZeRO's arithmetic is its own. What is not trained is made beside the model, on its device."""
         given = self.study.resources
         if not trained:
-            return {**identity(subject, given.threads, given.device), "scikit-learn": version("scikit-learn")}
+            libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+            return {**identity(subject, given.threads, given.device), **libraries}
         shared: dict[str, Any] = {"workers": given.workers} if given.workers > 1 else {}
         if given.zero_stage:
             shared |= {"zero_stage": given.zero_stage, "deepspeed": version("deepspeed")}
@@ -351,9 +374,16 @@ class Workbench:
 
     def _cell(self, subject: str, cell: Cell, edit: Block | None) -> list[Scored]:
         prompts = self._prompts[cell.split]
-        at_once = max(BLOCK_ROWS // max(len(cell.strengths), 1), 1)
+        each = len(cell.strengths) * OPERATORS[self.study.operator.name].rows_per_answer if cell.strengths else 1
+        at_once = max(BLOCK_ROWS // each, 1)
         starts = range(0, len(prompts), at_once)
         return [self._scored(subject, cell, edit, prompts[i : i + at_once]) for i in starts]
+
+    def _tags(self, cell: Cell) -> tuple[str, ...]:
+        """Of what is read while a cell is written: of train to fit on, of other splits where states are claimed."""
+        if cell.arm == "baseline" and cell.variant == "main" and (cell.split == "train" or self._probes):
+            return self.study.captures
+        return self._records if cell.arm == "treated" and cell.split == "fresh" and cell.variant == "main" else ()
 
     def _scored(self, subject: str, cell: Cell, edit: Block | None, prompts: Sequence[Prompt]) -> Scored:
         requests = [
@@ -374,7 +404,7 @@ class Workbench:
             requests,
             self.study.decoding_of(subject, doubled=cell.variant == "double_budget"),
             edit=edit,
-            tags=self.study.captures if cell.arm == "baseline" and cell.variant == "main" else (),
+            tags=self._tags(cell),
             preregistration=self.preregistration if cell.split == "fresh" else None,
             arm=cell.arm,
         )
@@ -384,13 +414,17 @@ class Workbench:
         return Scored(generated, rows, kept, judgements, self._workshop.states(generated))
 
 
-def said_of(edit: EditSpec, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fit adds to the bundle's `edit.json`: its norm, and what the edit itself is made of, by train seed."""
+def said_of(edit: EditSpec, meta: Mapping[str, Any], also: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit adds to the bundle's `edit.json`: its norm, and what the edit itself is made of, by train seed.
+
+    Args:
+        also: told by what was written with it.
+    """
     seed = str(edit.train_seed or 0)
     if edit.data == "placebo":
-        return {"placebo_norms": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
+        return {"placebo_norms": {seed: meta["delta_norm"]}}
 
-    own = dict(meta.get("edit", {}))
+    own = {**meta.get("edit", {}), **also}
     cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.get("cohorts", [])]
     told: dict[str, Any] = {"norm": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
     if cohorts:

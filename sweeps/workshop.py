@@ -6,6 +6,7 @@ Knows no study, no arm and no schedule; where judges run is handed in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ import pyarrow as pa
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from dd_core.errors import InputError, JudgesUnavailable, QuotaExhausted, StoreError, SubjectUnavailable
+from dd_core.canonical import compact_json
+from dd_core.errors import EditNotApplied, InputError, JudgesUnavailable, QuotaExhausted, StoreError, SubjectUnavailable
 from dd_core.judging import JudgeSpec
+from dd_core.operators.rank import read_rank
 from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request, Spoken
 from dd_core.subjects.formats import BLOCK_ROWS
@@ -26,6 +29,7 @@ from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
 
 RESPONSES, STATES, FLUENCY = "responses.parquet", "states.safetensors", "fluency.parquet"
+RANK = "rank.json"
 
 Report = Callable[[dict[str, Any]], None]
 Score = Callable[[str, Sequence[JudgeRow]], list[dict[str, Any]]]
@@ -92,7 +96,7 @@ class Workshop:
         inputs = {
             **self.identity(subject),
             "decoding": decoding,
-            "requests": [_request(request) for request in requests],
+            "requests": [vars(request) for request in requests],
             "reads": [edit.key] if edit else [],
             "preregistration": preregistration,
             **({"states": list(tags)} if tags else {}),
@@ -141,8 +145,7 @@ class Workshop:
         Returns:
             Per answer row_id, nll (negative log-likelihood of all its tokens together, in nats) and n_tokens.
         """
-        known = {prompt.prompt_id: prompt for prompt in prompts}
-        texts = [Spoken(row["prompt"], row["response"], history=known[row["prompt_id"]].history) for row in answers]
+        texts = self._spoken(answers, prompts)
         spec = BlockSpec("fluency", {**self.identity(subject), "texts": [vars(text) for text in texts]})
 
         def make() -> Made:
@@ -152,6 +155,50 @@ class Workshop:
 
         found = from_parquet(self.blocks.read(self.blocks.get_or_make(spec, make), FLUENCY)).to_pylist()
         return [{"row_id": row["row_id"], **one} for row, one in zip(answers, found, strict=True)]
+
+    def rank(
+        self,
+        subject: str,
+        answers: Sequence[dict[str, Any]],
+        prompts: Iterable[Prompt],
+        edit: Block,
+        placebo: Block,
+        strength: float,
+    ) -> dict[str, Any]:
+        """In how many directions an edit moves the last states of up to a block of answers, and its control beside it;
+        {} where the edit acts elsewhere than inside the model, or one of the two moves nothing.
+
+        Args:
+            answers, prompts: as of `fluency`.
+
+        Returns:
+            `rank`: as `dd_core.operators.rank` tells it.
+        """
+        texts = self._spoken(answers, prompts)
+        inputs = {
+            **self.identity(subject),
+            "texts": [vars(text) for text in texts],
+            "strength": strength,
+            "reads": [edit.key, placebo.key],
+        }
+
+        def make() -> Made:
+            engine = self.engine(subject)
+            for block in (edit, placebo):
+                if block.key not in engine.edits:
+                    engine.add_edit(block.key, {name: self.blocks.read(block, name) for name in block.files})
+            try:
+                found = read_rank(engine, texts, "h_last", (edit.key, strength), (placebo.key, strength))
+            except EditNotApplied:
+                return Made({RANK: compact_json({})})
+            return Made({RANK: compact_json({"rank": found.described()})})
+
+        return json.loads(self.blocks.read(self.blocks.get_or_make(BlockSpec("rank", inputs), make), RANK))
+
+    def _spoken(self, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]) -> list[Spoken]:
+        """Answers as texts to be read behind their plain prompts."""
+        known = {prompt.prompt_id: prompt for prompt in prompts}
+        return [Spoken(row["prompt"], row["response"], history=known[row["prompt_id"]].history) for row in answers]
 
     def judge(
         self, label: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
@@ -190,11 +237,6 @@ class Workshop:
         """The judgements of any number of rows, a block for every `BLOCK_ROWS` of them."""
         starts = range(0, len(rows), BLOCK_ROWS)
         return [one for i in starts for one in self.judge_rows(label, rows[i : i + BLOCK_ROWS])[1]]
-
-
-def _request(request: Request) -> dict[str, Any]:
-    """What of a request enters a key: no other edits beside its own are as none were asked for."""
-    return {name: value for name, value in vars(request).items() if name != "beside" or value}
 
 
 def _judge_row(prompt: Prompt, answer: dict[str, Any]) -> JudgeRow:

@@ -154,9 +154,16 @@ class View:
 
     @cached_property
     def fitted(self) -> bool:
-        """Whether something was fitted to data, so that a seed of it is a draw; yes where that is not stated."""
+        """Whether something was fitted to data, so that a seed of it is a draw.
+
+        It was where rows carry a train seed, or one was planned, and without a plan where the operator is not known to
+        fit nothing.
+        """
         treated = self.bundle.responses.filter(pl.col("arm") == "treated")
-        return self.claim.operator not in NOT_FITTED or treated["train_seed"].null_count() < treated.height
+        if treated["train_seed"].null_count() < treated.height:
+            return True
+        planned = ((self.bundle.manifest or {}).get("planned") or {}).get("train_seeds")
+        return self.claim.operator not in NOT_FITTED if planned is None else len(planned) > 0
 
     def levels(self, axis: str) -> NDArray[np.float64]:
         """The distinct scores on `axis`, sorted."""

@@ -32,11 +32,15 @@ class Operator(Protocol):
         Config: the settings, a closed pydantic model; the search proposes values of its fields.
         fitted: whether a seed enters the making of the edit, so that another seed is another draw of it.
         identity_strength: the strength at which the edit changes nothing.
+        rows_per_answer: rows of a batch that one answer takes while it is written.
+        records: tags of what is kept of every edited answer of the confirmation (`dd_core.subjects.states`).
     """
 
     name: str
     fitted: bool
     identity_strength: float
+    rows_per_answer: int
+    records: tuple[str, ...]
 
     @property
     def Config(self) -> type[BaseModel]: ...

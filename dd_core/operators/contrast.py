@@ -43,6 +43,8 @@ class Contrast(LoraSft):
 
     name = "contrast"
     Config = ContrastConfig
+    rows_per_answer = 2
+    records = ("contrast.kl", "contrast.margin", "contrast.entropy")
 
     def stages(self, config: LoraSftConfig) -> tuple[tuple[str, BaseModel], ...]:
         """The adapter, and what makes a contrast of it."""

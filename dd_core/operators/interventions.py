@@ -159,6 +159,8 @@ class Tempering:
     Config = TemperingConfig
     fitted = True
     identity_strength = 1.0
+    rows_per_answer = 1
+    records: tuple[str, ...] = ()
 
     def stages(self, config: TemperingConfig) -> tuple[tuple[str, BaseModel], ...]:
         """One search for heads."""
@@ -205,6 +207,8 @@ class Steering:
     Config = SteeringConfig
     fitted = True
     identity_strength = 0.0
+    rows_per_answer = 1
+    records: tuple[str, ...] = ()
 
     def stages(self, config: SteeringConfig) -> tuple[tuple[str, BaseModel], ...]:
         """One search for a direction."""

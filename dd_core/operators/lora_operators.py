@@ -23,6 +23,8 @@ class LoraSft:
     Config: type[LoraSftConfig] = LoraSftConfig
     fitted = True
     identity_strength = 0.0
+    rows_per_answer = 1
+    records: tuple[str, ...] = ()
 
     def stages(self, config: LoraSftConfig) -> tuple[tuple[str, BaseModel], ...]:
         """One fit."""

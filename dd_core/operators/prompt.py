@@ -51,6 +51,8 @@ class Prompt:
     Config = PromptConfig
     fitted = False
     identity_strength = 0.0
+    rows_per_answer = 1
+    records: tuple[str, ...] = ()
 
     def stages(self, config: PromptConfig) -> tuple[tuple[str, BaseModel], ...]:
         """One stage, which writes the instruction down."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,17 @@ class Ranks:
 
     edit: Rank
     placebo: Rank | None
+
+    def described(self) -> dict[str, Any]:
+        """As plain data: `edit` and `placebo`, each with its members, shares as text ("0.95")."""
+        return {name: _described(rank) for name, rank in vars(self).items() if rank is not None}
+
+
+def _described(rank: Rank) -> dict[str, Any]:
+    return {
+        name: {f"{share:g}": n for share, n in value.items()} if isinstance(value, dict) else value
+        for name, value in vars(rank).items()
+    }
 
 
 def read_rank(

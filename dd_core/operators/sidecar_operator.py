@@ -90,6 +90,8 @@ class Sidecar:
     Config = SidecarConfig
     fitted = True
     identity_strength = 0.0
+    rows_per_answer = 1
+    records: tuple[str, ...] = ()
 
     def stages(self, config: SidecarConfig) -> tuple[tuple[str, BaseModel], ...]:
         """One fit."""

@@ -15,7 +15,9 @@ REQUIRED_AUDITS = frozenset(audit.id for audit in ALL_AUDITS if audit.required)
 _PLACEBOS = {
     "lora": "an edit trained on shuffled data",
     "tempering": "tempering random heads",
-    "contrast": "contrasting random heads",
+    "contrast": "a contrast with an adapter trained on shuffled data",
+    "sidecar": "a random readout that doubts as many answers",
+    "prompt": "as many words that ask for nothing",
     "steering": "a random direction of the same length",
 }
 

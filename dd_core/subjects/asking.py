@@ -87,6 +87,11 @@ class Acting:
         """What is on in the model, with the adapter of a contrast as its logits need it."""
         return self.inside if self.contrast is None else ((self.contrast[0], 1.0), *self.inside)
 
+    @property
+    def alpha(self) -> float | None:
+        """Strength of the contrast; None without one."""
+        return self.contrast[1] if self.contrast else None
+
     def system(self, own: str | None) -> str | None:
         """The whole instruction before a prompt whose own is `own`."""
         return "\n\n".join(filter(None, (own, *self.told))) or None
@@ -102,11 +107,9 @@ def acting(asked: Sequence[tuple[str, float]], edits: Mapping[str, Edit]) -> Act
     inside, told = [], []
     single: dict[type, tuple[str, float]] = {}
     for name, strength in asked:
-        if name not in edits:
-            raise EditNotApplied(f"edit {name!r} was asked for and never given to the engine")
+        edit = edit_of(name, edits)
         if not math.isfinite(strength):
             raise EditNotApplied(f"edit {name}: a strength of {strength} is no number to scale by")
-        edit = edits[name]
         if isinstance(edit, Instruction):
             if strength not in (0.0, 1.0):
                 raise EditNotApplied(
@@ -123,6 +126,17 @@ def acting(asked: Sequence[tuple[str, float]], edits: Mapping[str, Edit]) -> Act
         else:
             inside.append((name, strength))
     return Acting(tuple(inside), tuple(told), single.get(Contrast), single.get(Gate))
+
+
+def edit_of(name: str, edits: Mapping[str, Edit]) -> Edit:
+    """The edit of that id.
+
+    Raises:
+        EditNotApplied: there is none.
+    """
+    if name not in edits:
+        raise EditNotApplied(f"edit {name!r} was asked for and never given to the engine")
+    return edits[name]
 
 
 def gates(where: Iterable[Acting], edits: Mapping[str, Edit]) -> dict[str, Gate]:

@@ -18,7 +18,7 @@ import torch
 from dd_core.canonical import digest
 from dd_core.errors import EditNotApplied, InputError
 from dd_core.subjects import chat
-from dd_core.subjects.asking import Acting, Request, Spoken, acting, gates, hedges
+from dd_core.subjects.asking import Acting, Request, Spoken, acting, edit_of, gates, hedges
 from dd_core.subjects.capture import Capture, Endings
 from dd_core.subjects.contrasting import Figures
 from dd_core.subjects.decoding import Choice
@@ -95,13 +95,14 @@ class Engine:
         Raises:
             EditNotApplied: an edit is unknown.
         """
-        acting([(edit, 1.0) for edit in edits], self._edits)
-        return digest([self.base_build, *(self._edits[edit].sha256 for edit in edits)]) if edits else self.base_build
+        if not edits:
+            return self.base_build
+        return digest([self.base_build, *(edit_of(name, self._edits).sha256 for name in edits)])
 
     def generate(
         self, requests: Sequence[Request], decoding: Decoding, on_tokens: Callable[[int], None] | None = None
     ) -> list[dict[str, Any]]:
-        """Writes one answer per request, all in one batch of at most 64 rows.
+        """Writes one answer per request, all in one batch of at most 64, in which a contrast has two rows.
 
         What a gate hedges gets its prefix, or is written again under its instruction in one more batch.
 
@@ -227,13 +228,10 @@ class Engine:
 
     def scores(self, texts: Sequence[Ids], one: Acting) -> list[np.ndarray]:
         """As `log_probabilities`, of token ids, all of them under the edits of `one`."""
-        rows = [one.row] * len(texts)
-        alpha = None
-        if one.contrast:
-            rows, alpha = rows + [one.inside] * len(texts), one.contrast[1]
-        with self._running(rows) as (model, running):
+        sides = [one.row] * len(texts) + ([] if one.alpha is None else [one.inside] * len(texts))
+        with self._running(sides) as (model, running):
             vocab, pad = self.subject.layout.vocab_size, self.tokenizer.pad_token_id
-            return read_log_probabilities(model, texts, vocab, pad, running, alpha)
+            return read_log_probabilities(model, texts, vocab, pad, running, one.alpha)
 
     def nll(
         self, texts: Sequence[Spoken], edit: str | None = None, strength: float = 1.0
@@ -311,14 +309,14 @@ class Engine:
         self._check_lengths([f"prompt {request.prompt_id}" for request in requests], inputs, decoding.max_new_tokens)
         of_states = [tag for tag in tags if tag.width is not None]
         endings = Endings(of_states, self.subject.layout, n, self.device)
-        figures = Figures(n, decoding.max_new_tokens)
+        figures = Figures(n, decoding.max_new_tokens) if len(of_states) < len(tags) else None
         found: list[list[int]] = [[] for _ in range(n)]
         # Rows in an order of their own, so that the order of the requests cannot reach a result.
         order = sorted(range(n), key=lambda i: (len(inputs[i]), inputs[i], requests[i].asked, i))
         if n:
             batch = Batch(
                 [inputs[i] for i in order],
-                [one.contrast[1] if one.contrast else None for one in (where[i] for i in order)],
+                [where[i].alpha for i in order],
                 self.tokenizer.pad_token_id,
                 set(chat.end_ids(self.subject, self.tokenizer)),
                 decoding.max_new_tokens,
@@ -326,11 +324,15 @@ class Engine:
             rows = [where[i].row for i in order] + [where[order[number]].inside for number in batch.contrasts]
             choose = Choice(decoding, [(requests[i].seed, requests[i].prompt_id) for i in order])
             with self._running(rows) as (model, running), self._capture(of_states) as capture:
-                wanted = Wanted(capture, endings, figures) if tags else None
+                wanted = Wanted(capture, endings, figures)
                 written = write(model, self.model.config, batch, choose, running, wanted, on_tokens)
             for i, ids in zip(order, written, strict=True):
                 found[i] = ids
-        arrays = {**endings.states, **figures.arrays, POSITION: endings.position}
+        arrays: dict[str, np.ndarray] = {
+            **endings.states,
+            **(figures.arrays if figures else {}),
+            POSITION: endings.position,
+        }
         back = np.argsort(np.array(order, dtype=np.int64))
         return found, {tag: array[back] for tag, array in arrays.items()}
 

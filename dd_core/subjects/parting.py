@@ -43,11 +43,13 @@ def parting(engine: Engine, request: Request, one: list[int], other: list[int]) 
     """
     if one == other:
         return None
-    at, pair = next((n, pair) for n, pair in enumerate(zip_longest(one, other)) if pair[0] != pair[1])
-    words = ["" if token is None else engine.tokenizer.decode([token]) for token in pair]
-    if None in pair:
-        return Parting(at, *words, float("inf"))
-    (prompt,) = engine.inputs([request])
-    texts = [Ids(prompt, [*one[:at], token]) for token in pair]
-    first, second = (scores[-1] for scores in engine.scores(texts, acting(request.asked, engine.edits)))
-    return Parting(at, *words, float(first - second))
+    at = next(n for n, pair in enumerate(zip_longest(one, other)) if pair[0] != pair[1])
+    ids = [answer[at] if at < len(answer) else None for answer in (one, other)]
+    first, second = ("" if token is None else engine.tokenizer.decode([token]) for token in ids)
+    gap = float("inf")
+    if None not in ids:
+        (prompt,) = engine.inputs([request])
+        texts = [Ids(prompt, answer[: at + 1]) for answer in (one, other)]
+        scores = engine.scores(texts, acting(request.asked, engine.edits))
+        gap = float(scores[0][-1] - scores[1][-1])
+    return Parting(at, first, second, gap)

@@ -66,7 +66,7 @@ def write(
     batch: Batch,
     choose: Choice,
     running: Pass,
-    wanted: Wanted | None = None,
+    wanted: Wanted,
     on_tokens: Callable[[int], None] | None = None,
 ) -> list[list[int]]:
     """The tokens of each answer, its end token included.
@@ -75,6 +75,7 @@ def write(
         model: the causal language model as it is called, edits and all.
         config: of the model: what its cache is made of.
         running: of all rows of the first pass; changed from pass to pass.
+        wanted: what is handed out on the way.
         on_tokens: is told after each step how many answers gained a token; what it raises ends the run.
     """
     rows = _Rows(config, batch, running)
@@ -83,13 +84,12 @@ def write(
     lengths = [batch.budget] * n
     for step in range(batch.budget + 1):
         logits = model(**rows.call()).logits[:, -1].float()
-        if wanted:
-            wanted.endings.saw(wanted.capture.taken, rows.at, step)
+        wanted.endings.saw(wanted.capture.taken, rows.at, step)
         if step == batch.budget:
             # The answers that the budget cut have been read to their last token; what it foretells is nobody's.
             _end(wanted, rows, range(len(rows.numbers)), step)
             break
-        logits = _mixed(logits, batch, rows, step, wanted.figures if wanted else None)
+        logits = _mixed(logits, batch, rows, step, wanted.figures)
         tokens = choose(logits, written[rows.at, :step], rows.numbers)
         written[rows.at, step] = tokens
         if on_tokens is not None:
@@ -101,7 +101,7 @@ def write(
         left = sorted(set(range(len(rows.numbers))) - set(ended))
         if not left:
             break
-        if step + 1 == batch.budget and not (wanted and wanted.endings.states):
+        if step + 1 == batch.budget and not wanted.endings.states:
             _end(wanted, rows, left, batch.budget)
             break
         rows.feed(tokens)
@@ -126,10 +126,9 @@ def _mixed(logits: torch.Tensor, batch: Batch, rows: _Rows, step: int, figures: 
     return answers
 
 
-def _end(wanted: Wanted | None, rows: _Rows, places: Sequence[int], length: int) -> None:
+def _end(wanted: Wanted, rows: _Rows, places: Sequence[int], length: int) -> None:
     """Keeps the states of the answers at `places`, which end in this pass with `length` tokens."""
-    if wanted is not None and places:
-        wanted.endings.end(wanted.capture.taken, list(places), [rows.numbers[place] for place in places], length)
+    wanted.endings.end(wanted.capture.taken, list(places), [rows.numbers[place] for place in places], length)
 
 
 class _Rows:

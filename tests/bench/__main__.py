@@ -1,6 +1,7 @@
 """`python -m tests.bench [NAME...]`: runs the benchmarks of this folder, all or those named, into `build/bench.json`.
 
-A missed target is told and is no failure: the figures are for a person. A benchmark that breaks is one, exit 1.
+A name is that of a benchmark, or of a file here for all that are in it. A missed target is told and is no failure: the
+figures are for a person. A benchmark that breaks is one, exit 1.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from tests.bench.harness import BENCHMARKS, RESULTS, ROOT, Record, machine, reac
 
 def main(names: list[str]) -> int:
     """Runs the benchmarks called `names`, or all; returns the exit status."""
+    files: dict[str, list[str]] = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in ("__init__", "__main__", "harness"):
+            known = set(BENCHMARKS)
             importlib.import_module(f"tests.bench.{path.stem}")
-    if unknown := [name for name in names if name not in BENCHMARKS]:
+            files[path.stem] = sorted(set(BENCHMARKS) - known)
+    if unknown := [name for name in names if name not in BENCHMARKS and not files.get(name)]:
         print(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(sorted(BENCHMARKS))}", file=sys.stderr)
         return 2
+    chosen = [one for name in names for one in (files.get(name) or [name])] or sorted(BENCHMARKS)
     print(machine())
     records: list[Record] = []
     broken = 0
-    for name in names or sorted(BENCHMARKS):
+    for name in chosen:
         try:
             record = BENCHMARKS[name].run()
         except Exception:

@@ -113,7 +113,7 @@ class Draft:
         )  # fmt: skip
         norms = {str(s): round(float(self.rng.uniform(2.5, 3.5)), 3) for s in self.train_seeds}
         self.edit = {"norm": norms, "placebo_norms": dict(norms), "modules": ["layers.0-23.q_proj"]}
-        if self.plan.operator in ("steering", "contrast"):
+        if self.plan.operator == "steering":
             cohorts = [{"name": name, "n": 60} for name in ("high", "low")]
             self.edit |= {
                 "cohorts": cohorts,

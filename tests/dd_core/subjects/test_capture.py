@@ -9,6 +9,7 @@ import torch
 from dd_core.errors import InputError
 from dd_core.subjects import chat
 from dd_core.subjects.capture import Capture, Endings, sites
+from dd_core.subjects.edits import heads
 from dd_core.subjects.engine import POSITION, Request
 from dd_core.subjects.reading import Ids, read_states
 from dd_core.subjects.registry import Decoding
@@ -59,6 +60,19 @@ def test_states_taken_while_writing_are_those_of_reading_the_same_tokens(edits, 
         read = np.concatenate([base[tag], treated[tag]])
         assert states[tag].dtype == np.float32
         assert np.linalg.norm(states[tag] - read) < 1e-4 * np.linalg.norm(read), tag
+
+
+def test_states_are_those_of_the_edited_model(engine):
+    layer = engine.subject.layout.softmax_layers[-1]
+    size = engine.subject.layout.layers[layer].head_size
+    engine.add_edit("heads", heads.files([(layer, 1)], 1.0))
+    tag = f"o_proj.{layer}"
+    asked = [replace(PLAIN[0], edit="heads", strength=strength) for strength in (0.0, 1.0)]
+    _, states = engine.generate_and_read(asked, Decoding(max_new_tokens=1), [tag])
+    engine.drop_edit("heads")
+    assert not states[tag][0, size : 2 * size].any()
+    assert states[tag][1, size : 2 * size].all()
+    assert states[tag][0, :size].all()
 
 
 def test_what_is_not_asked_for_is_not_hooked(engine):
