@@ -24,6 +24,7 @@ from dd_core.distill import distiller
 from dd_core.errors import InputError
 from dd_core.judging import twice
 from dd_core.operators import OPERATORS
+from dd_core.operators.interventions import OF_PAIRS
 from dd_core.prompts import load_domain
 from dd_core.quoting import source
 from dd_core.records import Teaching
@@ -172,7 +173,7 @@ def _not_probed(study: Study) -> list[str]:
 def _label_axis(config: Any) -> str | None:
     """The axis that parts the subject's own answers; None where nothing is learnt from them."""
     axis = getattr(config, "axis", None) or getattr(config, "cohorts", None)
-    return None if axis == "pairs" else axis
+    return None if axis in OF_PAIRS else axis
 
 
 def _out_of_reach(study: Study, subject: str) -> list[str]:

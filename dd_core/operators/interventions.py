@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dd_core.operators import Reads
 
 
+OF_PAIRS = ("pairs", "hedges")
+"""Cohorts that are no axis: they part the two answers of each pair."""
+
+
 def _axis(name: str) -> str:
     if name not in AXIS_RANGES:
         raise ValueError(unknown("axis", name, AXIS_RANGES))
@@ -27,7 +31,7 @@ def _axis(name: str) -> str:
 
 
 def _pairs_or_axis(name: str) -> str:
-    return name if name == "pairs" else _axis(name)
+    return name if name in OF_PAIRS else _axis(name)
 
 
 def _layers(value: Any) -> Any:
@@ -94,7 +98,8 @@ class DirectionSearch(Settings):
         layer: behind which it is sought and added, counted from 0; None is the middle one, n_layers // 2.
         method: the difference of the cohorts' means (Rimsky et al. 2023), the first principal component (Zou et al.
             2023), the weights of a logistic regression, or a random direction.
-        cohorts: "pairs", the chosen answers against the rejected ones, or an axis that parts the subject's own answers.
+        cohorts: of pairs of answers the chosen ones against the rejected ("pairs"), or those that hedge against those
+            that do not, whichever was chosen ("hedges"); or an axis that parts the subject's own answers.
         norm_preserving: whether a state keeps its length, so that its direction alone changes.
         scale: the length of the vector that α multiplies: that of the difference of the cohorts' means, or the mean
             length of the states, of which α is then a share.
@@ -216,7 +221,7 @@ class Steering:
 
     def reads(self, config: SteeringConfig) -> tuple[Reads, ...]:
         """Pairs of answers, or the subject's own."""
-        return ("pairs",) if config.cohorts == "pairs" else ("answers",)
+        return ("pairs",) if config.cohorts in OF_PAIRS else ("answers",)
 
     def strengths(self, config: SteeringConfig) -> tuple[float, ...]:
         """Every α."""
@@ -244,7 +249,7 @@ class Steering:
 
     def texts(self, config: SteeringConfig, n_rows: int, n_pairs: int, n_answers: int) -> int:
         """Both answers of every pair, or every answer, once."""
-        return 2 * n_pairs if config.cohorts == "pairs" else n_answers
+        return 2 * n_pairs if config.cohorts in OF_PAIRS else n_answers
 
 
 def _n_heads(layers: Iterable[int], layout: Layout) -> int:

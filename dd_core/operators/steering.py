@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from dd_core.errors import InputError, TrialFailed
-from dd_core.operators.attribution import Cohorts, by_preference, by_score, cohens_d, cosines, d_interval, halved
+from dd_core.operators.attribution import (
+    Cohorts,
+    by_hedges,
+    by_preference,
+    by_score,
+    cohens_d,
+    cosines,
+    d_interval,
+    halved,
+)
 from dd_core.operators.directions import direction, mean_difference
 from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Workers
 from dd_core.operators.interventions import DirectionSearch
@@ -74,10 +83,12 @@ def fit(
 
 def _spoken(teaching: Teaching, by: str) -> tuple[Cohorts, list[Spoken]]:
     """The cohorts, and the texts of their rows."""
-    if by == "pairs":
-        pairs = teaching.pairs
+    if by in ("pairs", "hedges"):
+        of_hedges = by_hedges(teaching.pairs) if by == "hedges" else None
+        pairs = teaching.pairs if of_hedges is None else of_hedges[1]
         chosen = [Spoken(pair.prompt, pair.chosen, history=pair.history) for pair in pairs]
-        return by_preference(pairs), chosen + [Spoken(p.prompt, p.rejected, history=p.history) for p in pairs]
+        rejected = [Spoken(pair.prompt, pair.rejected, history=pair.history) for pair in pairs]
+        return by_preference(pairs) if of_hedges is None else of_hedges[0], chosen + rejected
     cohorts = by_score(teaching.answers, by)
     answers = [teaching.answers[row] for row in cohorts.rows.tolist()]
     return cohorts, [Spoken(answer.prompt, answer.response, history=answer.history) for answer in answers]

@@ -81,6 +81,7 @@ def made_of(edit: dict[str, Any]) -> MadeOf | None:
     if is_number(edit.get("p_top_head")):
         facts.append(("Permutation p of the top head", number(edit["p_top_head"])))
     facts += _stability(edit.get("stability"))
+    facts += _rank(edit.get("rank")) + _per_token(edit.get("per_token"))
     if not facts:
         return None
     warnings = [text[: 4 * MOST_CHARS] for text in _items(edit.get("warnings")) if isinstance(text, str)]
@@ -111,6 +112,29 @@ def _head(entry: Any) -> Head | None:
 def _interval(value: Any) -> tuple[float, float] | None:
     whole = isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
     return (float(value[0]), float(value[1])) if whole else None
+
+
+def _rank(value: Any) -> list[tuple[str, str]]:
+    """Components that hold 95% of what moves, of the edit and of its control."""
+    told = []
+    for name in ("edit", "placebo"):
+        of = value.get(name) if isinstance(value, dict) else None
+        held = of.get("uncentred") if isinstance(of, dict) else None
+        n = held.get("0.95") if isinstance(held, dict) else None
+        if is_whole(n) and isinstance(of, dict) and is_whole(of.get("ceiling")):
+            told.append(f"{plain(name)} {n} of {of['ceiling']}")
+    return [("Components that hold 95% of the move", ", ".join(told))] if told else []
+
+
+def _per_token(value: Any) -> list[tuple[str, str]]:
+    """What was recorded at each token, by strength."""
+    lines = []
+    for strength, of in list(value.items())[:MOST_NAMES] if isinstance(value, dict) else []:
+        known = {tag: of[tag] for tag in of if is_number(of[tag])} if isinstance(of, dict) else {}
+        parts = [f"{plain(str(tag).rpartition('.')[2][:MOST_CHARS])} {number(figure)}" for tag, figure in known.items()]
+        if parts:
+            lines.append((f"By token at {str(strength)[:MOST_CHARS]}, in nats", ", ".join(parts[:MOST_NAMES])))
+    return lines
 
 
 def _cohorts(value: Any) -> list[tuple[str, str]]:

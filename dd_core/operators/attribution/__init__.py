@@ -7,7 +7,7 @@ interval; chance → the null of the top head, and stability. Knows no torch and
 from __future__ import annotations
 
 from dd_core.operators.attribution.chance import Stability, TopHead, ranked, stability, top_head
-from dd_core.operators.attribution.cohorts import Cohorts, by_preference, by_score, halved
+from dd_core.operators.attribution.cohorts import Cohorts, by_hedges, by_preference, by_score, halved
 from dd_core.operators.attribution.effects import Interval, cohens_d, d_interval
 from dd_core.operators.attribution.heads import HeadStates, Method, cosines, held_out_d
 from dd_core.operators.attribution.table import Attribution, attribute
@@ -21,6 +21,7 @@ __all__ = [
     "Stability",
     "TopHead",
     "attribute",
+    "by_hedges",
     "by_preference",
     "by_score",
     "cohens_d",

@@ -7,7 +7,7 @@ the rows of one prompt. Knows texts and scores; nothing of states.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dd_core.claim import cut
 from dd_core.dispositions import AXIS_RANGES
 from dd_core.errors import TrialFailed
+from dd_core.hedges import find_hedges
 from dd_core.records import LabelledAnswer, TrainingPair
 
 Bools = NDArray[np.bool_]
@@ -115,6 +116,26 @@ def by_preference(pairs: Sequence[TrainingPair]) -> Cohorts:
     positive = np.arange(2 * n) < n
     both = np.concatenate([codes, codes])
     return Cohorts(("rejected", "chosen"), positive, both, ids, np.arange(2 * n), np.zeros(2 * n, dtype=bool), True, {})
+
+
+def by_hedges(pairs: Sequence[TrainingPair]) -> tuple[Cohorts, list[TrainingPair]]:
+    """The answers that hedge against those that do not, of pairs in which one of the two does: (the cohorts, these
+    pairs, the hedged answer of each as the chosen one). Which of them is to be preferred is not asked.
+
+    Raises:
+        TrialFailed: there are no such pairs.
+    """
+    turned = []
+    for pair in pairs:
+        hedged = bool(find_hedges(pair.chosen)), bool(find_hedges(pair.rejected))
+        if hedged == (True, False):
+            turned.append(pair)
+        elif hedged == (False, True):
+            turned.append(pair.model_copy(update={"chosen": pair.rejected, "rejected": pair.chosen}))
+    if not turned:
+        raise TrialFailed(f"cohorts by hedges: in none of {len(pairs)} pairs does one answer hedge and the other not")
+    others = {"pairs in which both answers hedge or neither does": len(pairs) - len(turned)}
+    return replace(by_preference(turned), names=("plain", "hedged"), left_out=others), turned
 
 
 def halved(cohorts: Cohorts, seed: int) -> Bools:

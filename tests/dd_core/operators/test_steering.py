@@ -69,7 +69,7 @@ def test_a_direction_of_every_layout_becomes_an_edit_behind_its_layer(name, stee
     assert steer(engine, layer=layer).files == made.files
 
 
-@pytest.mark.parametrize("cohorts", ["pairs", "hedging_appropriateness"])
+@pytest.mark.parametrize("cohorts", ["pairs", "hedges", "hedging_appropriateness"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_the_length_of_the_mean_difference(engine: Engine, steer, method, cohorts):
     made = steer(engine, layer=0, method=method, cohorts=cohorts)

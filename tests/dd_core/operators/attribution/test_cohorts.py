@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dd_core.errors import TrialFailed
-from dd_core.operators.attribution.cohorts import by_preference, by_score, halved
+from dd_core.operators.attribution.cohorts import by_hedges, by_preference, by_score, halved
 from dd_core.records import LabelledAnswer, TrainingPair
 
 
@@ -90,3 +90,16 @@ def test_pairs_stay_together_in_a_half():
     first = halved(cohorts, seed=0)
     assert (first[:9] == first[9:]).all()
     assert 4 <= np.sum(first[:9]) <= 5
+
+
+def test_hedged_answers_stand_against_plain_ones_whichever_was_chosen():
+    sides = [("I am not sure, but it is Paris.", "It is Paris."), ("It is Rome.", "Perhaps it is Rome, I am not sure.")]
+    pairs = [pair(i).model_copy(update={"chosen": a, "rejected": b}) for i, (a, b) in enumerate(sides * 2)]
+    cohorts, turned = by_hedges([*pairs, pair(9).model_copy(update={"chosen": "Yes.", "rejected": "No."})])
+    assert cohorts.names == ("plain", "hedged") and cohorts.n == 8 and list(cohorts.left_out.values()) == [1]
+    assert all("not sure" in one.chosen and "not sure" not in one.rejected for one in turned)
+
+
+def test_pairs_without_a_hedge_make_no_cohorts():
+    with pytest.raises(TrialFailed, match="in none of 1 pairs does one answer hedge"):
+        by_hedges([pair(0).model_copy(update={"chosen": "Yes.", "rejected": "No."})])
