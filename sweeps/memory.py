@@ -27,8 +27,9 @@ from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.operators.memory import MB, PROCESS_MB, Peak, fit_peak, generation_peak
 from dd_core.prompts import choose
 from dd_core.records import Message
+from dd_core.resources import Resources
 from dd_core.search_space import Choice
-from dd_core.study import Resources, Study
+from dd_core.study import Study
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import get_subject
 from sweeps.plan import outline, subjects_at_hand

@@ -15,7 +15,7 @@ from dd_core.errors import TrialFailed
 from dd_core.objectives import chosen, penalised
 from dd_core.records import LabelledAnswer, Prompt, Teaching
 from storage.blocks import Block
-from sweeps.plan import Cell, TrialSpec
+from sweeps.plan import Cell, EditSpec, TrialSpec
 
 POSITION = "position"
 """Name of the array that says at which token of an answer its states were read; -1 is none."""
@@ -163,6 +163,20 @@ def labelled(scored: Scored, prompts: Iterable[Prompt]) -> list[LabelledAnswer]:
     ]
 
 
+def probed_states(scored: Sequence[Scored], axis: str, cut: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """(tag → states [n, width], whether each reaches the cut [n]) of the answers that have both a score and a state."""
+    labels: list[bool] = []
+    states: dict[str, list[np.ndarray]] = {}
+    for one in scored:
+        scores = one.by_prompt(axis)
+        for i, row in enumerate(one.rows):
+            if row["prompt_id"] in scores and one.states[POSITION][i] >= 0:
+                labels.append(scores[row["prompt_id"]] >= cut - 1e-9)  # means of judges carry rounding
+                for tag in one.states.keys() - {POSITION}:
+                    states.setdefault(tag, []).append(one.states[tag][i])
+    return {tag: np.stack(found) for tag, found in states.items()}, np.array(labels, dtype=bool)
+
+
 def trial_rows(
     trial_id: str, responses: Sequence[Mapping[str, Any]], judgements: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -213,3 +227,23 @@ def search_score(
         doses.append({"strength": strength, "objectives": found, "score": penalised(found, claim.margin)})
     taken = doses[chosen([(dose["score"], tuple(dose["objectives"])) for dose in doses])]
     return taken if len(doses) == 1 else {**taken, "doses": doses}
+
+
+def said_of(edit: EditSpec, meta: Mapping[str, Any], also: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit adds to the bundle's `edit.json`: its norm, and what the edit itself is made of, by train seed.
+
+    Args:
+        also: told by what was written with it.
+    """
+    seed = str(edit.train_seed or 0)
+    if edit.data == "placebo":
+        return {"placebo_norms": {seed: meta["delta_norm"]}}
+
+    own = {**meta.get("edit", {}), **also}
+    cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.get("cohorts", [])]
+    told: dict[str, Any] = {"norm": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
+    if cohorts:
+        parted = {name: {seed: value} for name, value in own.get("d", {}).items()}
+        told |= {"cohorts": cohorts, "cosine": {seed: own["cosine"]}, "d": parted, "scored_on": own["scored_on"]}
+        own["cohorts"] = [{"name": cohort["name"], "n": cohort["n"]} for cohort in cohorts]
+    return told | ({"fits": {seed: own}} if own else {})

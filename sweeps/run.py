@@ -28,10 +28,11 @@ from dd_core.subjects.registry import get_subject, missing
 from judges.backends import open_backend
 from storage import Store, load_bundle, open_store
 from storage.commits import StudyFiles
+from sweeps.checking import check
 from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, places
 from sweeps.memory import require
-from sweeps.plan import check, coverage, make_manifest, outline, seconds, slot, study_id, subjects_at_hand
+from sweeps.plan import coverage, make_manifest, outline, seconds, slot, study_id, subjects_at_hand
 from sweeps.progress import Display
 from sweeps.schedule import Schedule
 from sweeps.shell import log_file

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dd_core.errors import InputError, SubjectUnavailable, TrialFailed
 from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Workers
-from dd_core.study import Resources, Study
+from dd_core.resources import Resources
+from dd_core.study import Study
 
 if TYPE_CHECKING:
     from dd_core.subjects.engine import Engine

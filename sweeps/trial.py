@@ -8,7 +8,7 @@ training loop are handed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -46,7 +46,9 @@ from sweeps.rows import (
     labelled,
     per_token,
     placed,
+    probed_states,
     prompt_rows,
+    said_of,
     search_score,
     state_rows,
     trained_on,
@@ -260,20 +262,12 @@ class Workbench:
         """What a probe's trial adds to its commit: how far over chance it tells eval's answers apart."""
         from dd_core.operators.sidecar import readout_auc
 
-        axis = self.study.claim.axis
-        cut = self.study.claim_of().cut_of(axis)
-        labels, states = [], []
-        for scored in answers:
-            scores = scored.by_prompt(axis)
-            for i, row in enumerate(scored.rows):
-                if row["prompt_id"] in scores and scored.states[POSITION][i] >= 0:
-                    labels.append(scores[row["prompt_id"]] >= cut - 1e-9)
-                    states.append({tag: one[i] for tag, one in scored.states.items() if tag != POSITION})
-        if len(set(labels)) < 2:  # no area is known, which the falsifier will say of the rows that count
+        claim = self.study.claim_of()
+        states, labels = probed_states(answers, claim.axis, claim.cut_of(claim.axis))
+        if len(set(labels.tolist())) < 2:  # no area is known, which the falsifier will say of the rows that count
             return {"objectives": [0.0, 0.0], "score": 0.0}
-        stacked = {tag: np.stack([one[tag] for one in states]) for tag in states[0]}
         files = {name: self.blocks.read(edit, name) for name in edit.files}
-        found = [readout_auc(files, stacked, np.array(labels)) - 0.5, 0.0]
+        found = [readout_auc(files, states, labels) - 0.5, 0.0]
         return {"objectives": found, "score": found[0]}
 
     def teaching(self, subject: str) -> tuple[Teaching, list[str], dict[str, np.ndarray]]:
@@ -412,26 +406,6 @@ class Workbench:
         judgements = [row for _, several in judged.values() for row in several]
         kept = {label: block for label, (block, _) in judged.items() if block is not None}
         return Scored(generated, rows, kept, judgements, self._workshop.states(generated))
-
-
-def said_of(edit: EditSpec, meta: Mapping[str, Any], also: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fit adds to the bundle's `edit.json`: its norm, and what the edit itself is made of, by train seed.
-
-    Args:
-        also: told by what was written with it.
-    """
-    seed = str(edit.train_seed or 0)
-    if edit.data == "placebo":
-        return {"placebo_norms": {seed: meta["delta_norm"]}}
-
-    own = {**meta.get("edit", {}), **also}
-    cohorts = [{"train_seed": int(seed), **cohort} for cohort in own.get("cohorts", [])]
-    told: dict[str, Any] = {"norm": {seed: meta["delta_norm"]}, "modules": meta["modules"]}
-    if cohorts:
-        parted = {name: {seed: value} for name, value in own.get("d", {}).items()}
-        told |= {"cohorts": cohorts, "cosine": {seed: own["cosine"]}, "d": parted, "scored_on": own["scored_on"]}
-        own["cohorts"] = [{"name": cohort["name"], "n": cohort["n"]} for cohort in cohorts]
-    return told | ({"fits": {seed: own}} if own else {})
 
 
 def _entry(block: Block) -> dict[str, Any]:

@@ -23,11 +23,11 @@ def plan(study: StudyFile) -> None:
     from dd_core.errors import InputError
     from dd_core.study import load_study
     from dd_core.subjects.registry import get_subject, missing
+    from sweeps.checking import check
     from sweeps.loggers import check_loggers
     from sweeps.memory import needed, require
     from sweeps.plan import (
         answers,
-        check,
         coverage,
         judging_costs,
         make_manifest,

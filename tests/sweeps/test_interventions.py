@@ -13,7 +13,7 @@ from dd_core.study import parse_study
 from judges import JUDGES
 from storage.bundles import open_study
 from storage.commits import StudyFiles
-from sweeps.plan import check
+from sweeps.checking import check
 from tests.sweeps.helpers import smoke
 from tests.sweeps.letters import Letters
 from tests.sweeps.small_studies import performed

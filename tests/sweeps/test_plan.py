@@ -9,7 +9,8 @@ import pytest
 from dd_core.claim import manifest_hash, preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.study import load_study, parse_study
-from sweeps.plan import SEARCH_TRAIN_SEED, check, judging_costs, make_manifest, outline, study_id
+from sweeps.checking import check
+from sweeps.plan import SEARCH_TRAIN_SEED, judging_costs, make_manifest, outline, study_id
 from sweeps.schedule import Schedule
 from tests.sweeps.helpers import smoke
 

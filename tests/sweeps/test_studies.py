@@ -6,8 +6,9 @@ import pytest
 
 from dd_core.distill.rows import EMBEDDED, embedded, load_rows
 from dd_core.study import Study, load_study
+from sweeps.checking import check
 from sweeps.memory import needed
-from sweeps.plan import check, make_manifest, outline, seconds
+from sweeps.plan import make_manifest, outline, seconds
 from sweeps.proposals import propose
 from tests.sweeps.helpers import STUDIES
 

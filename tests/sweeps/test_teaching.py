@@ -10,7 +10,7 @@ from dd_core.distill.rows import to_jsonl
 from dd_core.errors import InputError
 from dd_core.prompts import load_domain
 from dd_core.study import load_study, parse_study
-from sweeps.plan import check
+from sweeps.checking import check
 from sweeps.teaching import known_teaching
 from tests.dd_core.distill.test_data import asking, folder_of
 from tests.sweeps.helpers import smoke

@@ -19,7 +19,7 @@ import ray
 from dd_core.operators.fitting import Fit, FitTask
 from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
 from dd_core.records import Teaching, TrainingPair, TrainingRow, prompt_id
-from dd_core.study import Resources
+from dd_core.resources import Resources
 from dd_core.subjects.engine import Engine
 from storage import open_store
 from storage.blocks import Blocks
