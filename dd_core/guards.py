@@ -8,6 +8,7 @@ Tells and judges nothing. Knows rows of answers, and what is measured of one; ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dd_core.canonical import round_significant
-from dd_core.hedges import REFUSAL_MARKERS, find_hedges
+from dd_core.hedges import DECLINES
 from dd_core.language import switched
 from dd_core.records import ARMS, SPLITS
 from dd_core.repetition import degenerate
@@ -23,7 +24,7 @@ from dd_core.repetition import degenerate
 MEASURES: dict[str, str] = {
     "empty": "share of answers without a character that is no white space",
     "repetition": "share of answers that repeat themselves",
-    "refusal": "share of answers that decline or apologise",
+    "refusal": "share of answers that open by declining",
     "other_language": "share of answers in a language neither of the prompt nor common in the baseline",
     "cut": "share of answers cut by the token budget",
     "n_chars": "mean length in characters",
@@ -120,7 +121,7 @@ def _measures(
     return {
         "empty": lambda row: share(not row["response"].strip()),
         "repetition": lambda row: share(degenerate(row["response"])),
-        "refusal": lambda row: share(not REFUSAL_MARKERS.keys().isdisjoint(find_hedges(row["response"]))),
+        "refusal": lambda row: share(re.search(DECLINES, row["response"]) is not None),
         "other_language": lambda row: share(row["response_id"] in foreign),
         "cut": lambda row: share(None if row.get("finish_reason") is None else row["finish_reason"] == "length"),
         "n_chars": lambda row: number(len(row["response"])),

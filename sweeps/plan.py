@@ -231,13 +231,17 @@ def seconds(study: Study, trial: TrialSpec) -> float:
     size = max(get_subject(trial.subject).disk_mb / _REFERENCE_MB, 0.02)
     budget = study.decoding_of(trial.subject).max_new_tokens
     counts = {"train": study.prompts.train, "eval": study.prompts.eval, "fresh": study.prompts.fresh}
+    operator = OPERATORS[study.operator.name]
     generated = sum(
-        counts[cell.split] * len(cell.strengths or (None,)) * budget * (2 if cell.variant == "double_budget" else 1)
+        counts[cell.split]
+        * (len(cell.strengths) * operator.rows_per_answer or 1)
+        * budget
+        * (2 if cell.variant == "double_budget" else 1)
         for cell in trial.cells
     )
     trained = 0
     if trial.edit is not None:
-        operator, sizes = OPERATORS[study.operator.name], study.prompts
+        sizes = study.prompts
         texts = operator.texts(operator.Config(**trial.edit.config), sizes.rows, sizes.pairs, sizes.train)
         trained = texts * _TOKENS_PER_TRAINING_ROW
     return 1.0 + size * (generated / _GENERATED_PER_S + trained / _TRAINED_PER_S)

@@ -156,14 +156,14 @@ class View:
     def fitted(self) -> bool:
         """Whether something was fitted to data, so that a seed of it is a draw.
 
-        It was where rows carry a train seed, or one was planned, and without a plan where the operator is not known to
-        fit nothing.
+        It was where rows carry a train seed, and where they do not, unless no seed was planned or the operator is known
+        to fit nothing.
         """
         treated = self.bundle.responses.filter(pl.col("arm") == "treated")
         if treated["train_seed"].null_count() < treated.height:
             return True
         planned = ((self.bundle.manifest or {}).get("planned") or {}).get("train_seeds")
-        return self.claim.operator not in NOT_FITTED if planned is None else len(planned) > 0
+        return planned != [] and self.claim.operator not in NOT_FITTED
 
     def levels(self, axis: str) -> NDArray[np.float64]:
         """The distinct scores on `axis`, sorted."""

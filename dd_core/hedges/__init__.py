@@ -7,6 +7,6 @@ no question and no fact: whether a doubt is in place it cannot say.
 from __future__ import annotations
 
 from dd_core.hedges.finding import HEDGE_MARKERS, find_hedges
-from dd_core.hedges.refusals import REFUSAL_MARKERS
+from dd_core.hedges.refusals import DECLINES, REFUSAL_MARKERS
 
-__all__ = ["HEDGE_MARKERS", "REFUSAL_MARKERS", "find_hedges"]
+__all__ = ["DECLINES", "HEDGE_MARKERS", "REFUSAL_MARKERS", "find_hedges"]

@@ -10,6 +10,15 @@ _LIFELESS = (
 )
 """What no machine has: said of itself it is a plain answer."""
 
+DECLINES = (
+    r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|my apologies|i apologi[sz]e|unfortunately)?\W*(?:but )?"
+    r"(?:as an ai\b|i (?:cannot|can['’]?t|can not|am unable to|['’]?m unable to|am not able to|will not|won['’]?t) "
+    r"(?:help|assist|answer|provide|comply|do that|fulfil|fulfill|respond|engage|discuss|give)"
+    r"|i['’]m (?:unable|not able) to (?:help|assist|answer|provide|comply|respond)"
+    r"|i (?:must|have to) (?:decline|refuse))"
+)
+"""An answer that opens by declining; a pattern for polars as well as for `re`."""
+
 REFUSAL_MARKERS: Markers = {
     "cannot say": (
         (

@@ -142,7 +142,7 @@ def _cohorts(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         value = [{"name": name, **(size if isinstance(size, dict) else {"n": size})} for name, size in value.items()]
     sizes = [
-        f"{str(entry.get('name') or 'unnamed')[:MOST_CHARS]} {entry['n']:,}" + (" (few)" if entry["n"] < FEW else "")
+        f"{str(entry.get('name') or 'unnamed')[:MOST_CHARS]}: {entry['n']:,}" + (" (few)" if entry["n"] < FEW else "")
         for entry in _items(value)
         if isinstance(entry, dict) and is_whole(entry.get("n")) and entry["n"] >= 0
     ]

@@ -138,6 +138,8 @@ def test_every_intervention_goes_from_prompts_to_a_verdict(data: dict[str, Any],
         ({"name": "steering"}, {}, "prompts.training_rows: steering learns from rows"),
         ({"name": "sidecar", "tag": "h_last.40"}, {}, "there is no layer 40"),
         ({"name": "sidecar"}, {"claim": {"kind": "probe", "axis": "warmth"}}, "fitted on 'correct'"),
+        ({"name": "sidecar", "readout": "mlp"}, {"claim": {"kind": "probe", "axis": "correct"}}, "linear readout"),
+        ({"name": "sidecar", "tag": "mean_last4"}, {"claim": {"kind": "probe", "axis": "correct"}}, "is the variant"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_starts(
@@ -146,3 +148,9 @@ def test_what_cannot_be_is_told_before_anything_starts(
     space = {"C": [1.0]} if operator.get("name") == "sidecar" else {"draw": [0]}
     with pytest.raises(InputError, match=line):
         check(parse_study(study({"name": "tempering", **operator}, space, **changes)))
+
+
+def test_a_probe_claim_is_about_states_of_one_tag() -> None:
+    data = study({"name": "sidecar"}, {"tag": ["h_last.0", "h_last.1"]}, claim={"kind": "probe", "axis": "correct"})
+    with pytest.raises(InputError, match="states of one tag, and the search has h_last.0, h_last.1"):
+        check(parse_study(data))

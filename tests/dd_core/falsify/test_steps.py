@@ -75,6 +75,14 @@ def test_an_edit_that_fits_nothing_can_pass_with_one_greedy_seed() -> None:
     assert steps_of(greedy_prompt_edit())["fresh"].status == "pass"
 
 
+def test_an_operator_of_ones_own_fits_nothing_where_no_train_seed_was_planned() -> None:
+    planted = greedy_prompt_edit()
+    planted.operator = "word_steering"
+    assert steps_of(planted)["fresh"].status == "unclear"
+    planted.planned["train_seeds"] = []
+    assert steps_of(planted)["fresh"].status == "pass"
+
+
 def test_one_seed_of_sampled_decoding_cannot_pass() -> None:
     planted = greedy_prompt_edit()
     for row in planted.responses:

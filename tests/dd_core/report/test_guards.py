@@ -83,7 +83,7 @@ def test_no_more_entries_are_shown_than_a_page_can_hold():
 def test_what_the_edit_is_made_of_is_told_in_plain_words(page):
     text = " ".join(" ".join(Reader(f"<section {section(page, 'made-of')}</section>").text).split())
     for part in (
-        "Heads, as layer.head 4.0, 7.3, 7.6 of 270", "asserted and wrong 64, hedged 18 (few)", "+1.420",
+        "Heads, as layer.head 4.0, 7.3, 7.6 of 270", "asserted and wrong: 64, hedged: 18 (few)", "+1.420",
         "+0.630 (+0.120 to +1.100)", "Cosine of the cohorts' means 0.910", "Permutation p of the top head 0.034",
         "rank correlation 0.210", "cohort hedged has 18 rows", "3 heads",
     ):  # fmt: skip

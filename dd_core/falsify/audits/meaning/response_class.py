@@ -12,15 +12,9 @@ import polars as pl
 
 from dd_core.falsify.audits.meaning.carried import carried
 from dd_core.falsify.case import Case, Finding, nothing_to_explain, tidy
+from dd_core.hedges import DECLINES
 from dd_core.language import switched
 
-REFUSAL = (
-    r"(?i)^\W*(?:i['’]?m sorry|i am sorry|sorry|my apologies|i apologi[sz]e|unfortunately)?\W*(?:but )?"
-    r"(?:as an ai\b|i (?:cannot|can['’]?t|can not|am unable to|['’]?m unable to|am not able to|will not|won['’]?t) "
-    r"(?:help|assist|answer|provide|comply|do that|fulfil|fulfill|respond|engage|discuss|give)"
-    r"|i['’]m (?:unable|not able) to (?:help|assist|answer|provide|comply|respond)"
-    r"|i (?:must|have to) (?:decline|refuse))"
-)
 INJECTION = (
     r"(?i)(?:ignore|disregard|forget) (?:all |any )?(?:the |your |my )?(?:of the )?"
     r"(?:previous|prior|above|earlier) (?:instructions?|prompts?|rubric)"
@@ -65,7 +59,7 @@ def _foreign() -> pl.Expr:
 CLASSES: dict[str, pl.Expr] = {
     "empty": pl.col("response").str.strip_chars() == "",
     "echo": _echo(),
-    "refusal": pl.col("response").str.contains(REFUSAL),
+    "refusal": pl.col("response").str.contains(DECLINES),
     "think": pl.col("response").str.contains(THINK),
     "injection": pl.col("response").str.contains(INJECTION),
     "other_script": _foreign(),
