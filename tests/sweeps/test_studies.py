@@ -13,7 +13,7 @@ from sweeps.proposals import propose
 from tests.sweeps.helpers import STUDIES
 
 FILES = sorted(str(path.relative_to(STUDIES)) for path in STUDIES.rglob("*.yaml"))
-ROWS = sorted(path.name for path in (STUDIES / "paper").glob("*.yaml"))
+PAPER = sorted(path.name for path in (STUDIES / "paper").glob("*.yaml"))
 
 TABLE_1 = {
     "1-humaneval.yaml": ("qwen3-0.6b", "lora_sft", "all", 32, "code", "passed"),
@@ -24,6 +24,27 @@ TABLE_1 = {
     "6-chef-dpo.yaml": ("gemma4-e2b", "lora_dpo", "attention", 64, "chef", "coverage"),
 }
 """Row of the paper's table 1 → subject, operator, modules, rank, domain, axis."""
+
+TEMPERING = {
+    "7-tempering-gemma-humble.yaml": ("gemma4-e2b", "humble", "magnitude", "correct"),
+    "8-tempering-gemma-adversarial.yaml": ("gemma4-e2b", "adversarial", "magnitude", "self_verification"),
+    "9-tempering-qwen-humble.yaml": ("qwen3.5-0.8b", "humble", "magnitude", "correct"),
+    "10-tempering-qwen-humble-rerun.yaml": ("qwen3.5-0.8b", "humble", "magnitude", "correct"),
+    "11-tempering-qwen-directional.yaml": ("qwen3.5-0.8b", "humble", "directional", "correct"),
+}
+"""Variant of the paper's table 2 → subject, disposition, attribution, cohorts."""
+
+OTHERS = {
+    "12-alpha-sweep.yaml": ("contrast", "shift"),
+    "13-steering.yaml": ("steering", "shift"),
+    "14-sidecar.yaml": ("sidecar", "probe"),
+    "15-sidecar-gate.yaml": ("sidecar", "shift"),
+}
+"""The other interventions → operator, kind of claim."""
+
+ROWS = sorted(TABLE_1)
+JUDGED = ("3-mcas.yaml", "8-tempering-gemma-adversarial.yaml", "14-sidecar.yaml")
+"""What needs a model to judge it, so that its twin claims or leaves out an axis for want of one."""
 
 
 def load(name: str) -> Study:
@@ -57,8 +78,47 @@ def test_no_two_shipped_studies_share_a_name() -> None:
     assert len({load(name).name for name in FILES}) == len(FILES)
 
 
-def test_every_row_of_the_papers_table_is_a_study_and_has_a_twin() -> None:
-    assert sorted(TABLE_1) == ROWS == sorted(path.name for path in (STUDIES / "twins").glob("*.yaml"))
+def test_everything_that_the_paper_tried_is_a_study_and_has_a_twin() -> None:
+    twins = sorted(path.name for path in (STUDIES / "twins").glob("*.yaml"))
+    assert sorted([*TABLE_1, *TEMPERING, *OTHERS]) == PAPER == twins
+
+
+@pytest.mark.parametrize("name", TEMPERING)
+def test_a_tempering_variant_damps_the_papers_five_heads_to_its_three_strengths(name: str) -> None:
+    study = load(f"paper/{name}")
+    subject, disposition, method, cohorts = TEMPERING[name]
+    configs = study.extreme_configs()
+    assert (study.subject, study.disposition, study.domain) == (subject, disposition, "chef")
+    assert {(one.method, one.cohorts, one.heads) for one in configs} == {(method, cohorts, "top")}
+    assert {one.k for one in configs} == {5, 20} and configs[0].strengths == (0.5, 0.8, 0.9)
+    assert study.searched == 6 and study.replicates and study.prompts.training_rows is None
+
+
+def test_the_rerun_asks_what_the_first_run_asked_of_other_prompts_and_seeds() -> None:
+    first, again = load("paper/9-tempering-qwen-humble.yaml"), load("paper/10-tempering-qwen-humble-rerun.yaml")
+    assert (first.claim, first.operator, first.search) == (again.claim, again.operator, again.search)
+    assert first.prompts.seed != again.prompts.seed and not set(first.confirm.seeds) & set(again.confirm.seeds)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_other_interventions_are_of_the_operator_that_their_names_say(name: str) -> None:
+    for folder in ("paper", "twins"):
+        study = load(f"{folder}/{name}")
+        assert (study.operator.name, study.claim.kind) == OTHERS[name] and study.replicates
+    if study.claim.kind == "probe":
+        assert study.captures == ("h_last", "mean_last4") and study.train_seeds == ()
+
+
+@pytest.mark.parametrize("name", [*TEMPERING, *OTHERS])
+def test_a_twin_of_an_intervention_is_its_study_in_sizes_for_two_cores(name: str) -> None:
+    row, twin = load(f"paper/{name}"), load(f"twins/{name}")
+    assert (twin.disposition, twin.operator.name, set(twin.search.space)) == (
+        row.disposition,
+        row.operator.name,
+        set(row.search.space),
+    )
+    assert (twin.claim == row.claim) is (name not in JUDGED) and all(judge.model is None for judge in twin.judges)
+    assert minutes(twin) <= 10 and needed(twin).total <= 8 * 1024**3
 
 
 @pytest.mark.parametrize("name", ROWS)
