@@ -22,16 +22,16 @@ from dd_core.records import ARMS, SPLITS
 from dd_core.repetition import degenerate
 
 MEASURES: dict[str, str] = {
-    "empty": "share of answers without a character that is no white space",
+    "anchor": "mean score on the axis that must hold",
+    "perplexity": "of the answers under the unedited subject: exp of the mean over all answer tokens",
     "repetition": "share of answers that repeat themselves",
     "refusal": "share of answers that open by declining",
+    "empty": "share of answers without a character that is no white space",
     "other_language": "share of answers in a language neither of the prompt nor common in the baseline",
     "cut": "share of answers cut by the token budget",
-    "n_chars": "mean length in characters",
     "n_tokens": "mean length in tokens",
-    "perplexity": "of the answers under the unedited subject: exp of the mean over all answer tokens",
+    "n_chars": "mean length in characters",
     "perplexity_answer": "the same with every answer counting once: exp of the mean over answers of their own mean",
-    "anchor": "mean score on the axis that must hold",
 }
 """Member of an entry → what it measures; `dd_core.repetition`, `hedges` and `language` tell which answers are such."""
 

@@ -180,6 +180,10 @@ class Study(_Model):
         for name in self.replicates:
             if get_subject(name).family == get_subject(self.subject).family:
                 raise ValueError(f"replicates: {name!r} is of the subject's own family; name one of another family")
+        if "strengths" in self.search.space:
+            raise ValueError("search.space: strengths are tried side by side in every trial: give them under operator")
+        if self.claim.kind == "shift" and self.claim.anchor == self.claim.axis:
+            raise ValueError(f"claim.anchor: {self.claim.axis!r} is what is claimed to move; name another axis")
         if "preset" in self.search.space:
             raise ValueError("search.space: a preset cannot be searched; search the settings in which presets differ")
         both = sorted(set(self.search.space) & set(self.operator.fixed))
@@ -204,11 +208,14 @@ class Study(_Model):
 
     @property
     def searched(self) -> int:
-        """What the search tries at most before one is chosen: configurations, each budget and each strength counted."""
+        """What the search tries at most before one is chosen: configurations, each budget and each strength counted.
+
+        Of a probe nothing is chosen: the falsifier fits it anew.
+        """
+        if self.claim.kind == "probe":
+            return 1
         operator = OPERATORS[self.operator.name]
-        side_by_side = 1
-        if self.claim.kind == "shift":
-            side_by_side = max((len(operator.strengths(config)) for config in self.extreme_configs()), default=1)
+        side_by_side = max((len(operator.strengths(config)) for config in self.extreme_configs()), default=1)
         return self.search.generations * sum(self.search.rungs) * side_by_side
 
     @property
@@ -216,6 +223,11 @@ class Study(_Model):
         """What the operator's stages learn from, over all that the search can propose."""
         operator = OPERATORS[self.operator.name]
         return {part for config in self.extreme_configs() for part in operator.reads(config) if part is not None}
+
+    @property
+    def taught(self) -> bool:
+        """Whether rows or pairs are learnt from, and not the subject's own answers alone."""
+        return bool(self.reads & {"rows", "pairs"})
 
     @property
     def intervenes(self) -> bool:
@@ -313,7 +325,7 @@ class Study(_Model):
                 self.model_dump(mode="json", exclude={"resources", "judges"})
                 | {"judges": [judge.question for judge in self.judges]}
             ),
-            **({"data": load_data(self.prompts.data, self.domain).hash} if self.prompts.data else {}),
+            **({"data": load_data(self.prompts.data, self.domain).hash} if self.prompts.data and self.taught else {}),
         }
 
     @property
@@ -371,7 +383,7 @@ def parse_study(data: Any, source: str = "study") -> Study:
             except ValidationError as error:
                 found = error_lines(error, source, prefix="search.halving.budgets", only={halving.setting})
                 lines += [line.replace(f"budgets.{halving.setting}", "budgets") for line in found]
-    if not lines and study.prompts.training_rows is None and study.reads & {"rows", "pairs"}:
+    if not lines and study.prompts.training_rows is None and study.taught:
         lines.append(f"{source}: prompts.training_rows: {study.operator.name} learns from rows; say how many at most")
     if not lines and study.claim.kind == "probe" and not any(map(operator.captures, study.extreme_configs())):
         lines.append(f"{source}: claim.kind: {study.operator.name} reads no states, so there is nothing to probe")

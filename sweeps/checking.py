@@ -28,7 +28,7 @@ def check(study: Study) -> None:
     Raises:
         InputError: one line each.
     """
-    taught = bool(study.reads & {"rows", "pairs"})
+    taught = study.taught
     if taught and study.prompts.data is None:
         distiller(study.disposition)
     judges = {spec.label: make_judge(spec) for spec in study.judges}

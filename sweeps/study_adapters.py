@@ -165,7 +165,7 @@ class StudyAdapters:
             failed = sum(commit.get("status") != "done" for commit in self.commits.values())
             done = f"{len(self.commits)} trials are done, {failed} of them failed"
             if any(commit.get("blocks", {}).get("train") for commit in self.commits.values()):
-                raise InputError(f"{self.files.study_id}: {self.study.operator.name} makes no adapters")
+                raise InputError(f"{self.files.study_id}: the edits of {self.study.operator.name} are no adapters")
             raise InputError(f"{self.files.study_id}: there is no adapter yet, {done}; run the study")
         return [self.adapter(label) for label in self.labels]
 

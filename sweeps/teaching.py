@@ -37,7 +37,7 @@ def teaching_of(
     Raises:
         InputError: one of the two kinds of row would be too rare.
     """
-    if not study.reads & {"rows", "pairs"}:
+    if not study.taught:
         return Teaching()
     if study.prompts.teacher == "gold":
         answers = {prompt.prompt_id: prompt.claims[0].claim for prompt in prompts}
@@ -54,7 +54,7 @@ def known_teaching(study: Study) -> Teaching | None:
     Raises:
         InputError: there is nothing to teach, or too little; one line with the field.
     """
-    if study.prompts.teacher == "base" or not study.reads & {"rows", "pairs"}:
+    if study.prompts.teacher == "base" or not study.taught:
         return None
     prompts = choose(study.domain, "train", study.prompts.train, study.prompts.seed)
     try:

@@ -284,7 +284,7 @@ class Workbench:
         own: list[LabelledAnswer] = []
         states: dict[str, list[np.ndarray]] = {}
         prompts = self._prompts["train"]
-        taught = self.study.reads & {"rows", "pairs"}
+        taught = self.study.taught
         if "answers" in self.study.reads or (taught and self.study.prompts.teacher == "base"):
             axis = "passed" if any(prompt.program is not None for prompt in prompts) else "correct"
             for scored in self._cell(subject, Cell(arm="baseline", split="train"), None):

@@ -25,6 +25,8 @@ OF_PAIRS = ("pairs", "hedges")
 
 
 def _axis(name: str) -> str:
+    if name in OF_PAIRS:
+        raise ValueError(f"{name!r} parts pairs of answers, which steering alone reads; name an axis")
     if name not in AXIS_RANGES:
         raise ValueError(unknown("axis", name, AXIS_RANGES))
     return name
@@ -150,8 +152,11 @@ def layers_of(config: HeadSearch, layout: Layout) -> tuple[int, ...]:
             lines.append(
                 f"layers: layer {layer} has no softmax attention; layers with it: {some(layout.softmax_layers)}"
             )
-    if not lines and config.k > (n := _n_heads(layers, layout)):
-        lines.append(f"k: {config.k} heads are asked for, and layers {some(layers)} have {n}")
+    if not lines and 2 * config.k > (n := _n_heads(layers, layout)):
+        lines.append(
+            f"k: {config.k} heads are asked for, and layers {some(layers)} have {n}: at most half of them leave others "
+            "for the control"
+        )
     if lines:
         raise InputError(lines)
     return layers

@@ -23,6 +23,8 @@ class Settings(BaseModel):
             return given
         own = dict(given)
         name = own.pop("preset")
+        if not cls.presets:
+            raise ValueError("preset: this operator has none")
         if not isinstance(name, str) or name not in cls.presets:
             raise ValueError(unknown("preset", str(name), cls.presets))
         return {**cls.presets[name], **own}

@@ -17,9 +17,9 @@ MOST_ENTRIES = 60
 """A page is no place for more: five arms, or a dozen strengths, on both splits."""
 
 TITLES = {
-    "empty": "Empty", "repetition": "Repetitive", "refusal": "Refusals", "other_language": "Other language",
-    "cut": "Cut by budget", "n_chars": "Characters", "n_tokens": "Tokens", "perplexity": "Perplexity",
-    "perplexity_answer": "Perplexity, by answer", "anchor": "Anchor",
+    "anchor": "Anchor", "perplexity": "Perplexity", "repetition": "Repetitive", "refusal": "Refusals", "empty": "Empty",
+    "other_language": "Other language", "cut": "Cut by budget", "n_tokens": "Tokens", "n_chars": "Characters",
+    "perplexity_answer": "Perplexity, by answer",
 }  # fmt: skip
 """Measure → the head of its column; those that no entry has are left out."""
 

@@ -21,6 +21,14 @@ FEW = 20
 """Rows of a cohort below which its mean says little."""
 
 
+_READOUT = {
+    "threshold": "Threshold on the probability of being right",
+    "hedged_share": "Share of train answers that are hedged",
+    "asymmetry": "Asymmetry on train, out of fold",
+}
+"""Member of a gate's → its title."""
+
+
 @dataclass(frozen=True)
 class Head:
     """A head as layer.head; d in sample and held out, the latter's interval, and the cosine of the cohorts' means."""
@@ -81,6 +89,14 @@ def made_of(edit: dict[str, Any]) -> MadeOf | None:
     if is_number(edit.get("p_top_head")):
         facts.append(("Permutation p of the top head", number(edit["p_top_head"])))
     facts += _stability(edit.get("stability"))
+    auc = edit.get("auc")
+    known = (
+        [f"{plain(str(name)[:MOST_CHARS])} {number(size)}" for name, size in auc.items() if is_number(size)]
+        if (isinstance(auc, dict))
+        else []
+    )
+    facts += [("Readout's area under the curve", ", ".join(known[:MOST_NAMES]))] if known else []
+    facts += [(title, number(edit[name])) for name, title in _READOUT.items() if is_number(edit.get(name))]
     facts += _rank(edit.get("rank")) + _per_token(edit.get("per_token"))
     if not facts:
         return None

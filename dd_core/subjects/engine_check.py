@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from random import SystemRandom
 from typing import Protocol
 
 import numpy as np
@@ -43,8 +44,19 @@ VISIBLE_NATS = 0.5
 LEAST = 4
 """How many tolerances an edit has to move a log-probability by: half of the edit then still differs by two."""
 
-STRENGTHS = {"lora": (1.0, 0.5), "tempering": (0.0, 2.0), "steering": (1.0, -0.5), "contrast": (2.0, 0.5)}
-"""Operator → strengths that are compared. A contrast at 1 is the adapter itself, which would not tell them apart."""
+STRENGTHS = {
+    "lora": (1.0, 0.5),
+    "lora, all": (1.0, 0.5),
+    "tempering": (0.0, 2.0),
+    "steering": (1.0, -0.5),
+    "steering, kept": (1.0, -0.5),
+    "contrast": (2.0, 0.5),
+}
+"""Edit → strengths that are compared; "all" reaches feed-forward layers too, "kept" keeps lengths. A contrast at 1 is
+the adapter itself, which would not tell them apart."""
+
+SPREAD = 0.2
+"""Share by which the second strength is drawn anew in every check, so that none can be known beforehand."""
 
 NOT_SUPPORTED = "not supported: studies of this operator must use transformers"
 _RANK = 4
@@ -113,13 +125,13 @@ def open_engine(where: str, subject: str) -> ScoringEngine:
         found = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
         raise InputError(f"engine {where}: there is no module {error.name}, here or installed") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"engine {where}: importing {module} failed: {_told(error)}") from error
     if not callable(found):
         raise InputError(f"engine {where}: module {module} has no class {name}")
     try:
         engine: ScoringEngine = found(subject)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"engine {where}: {name}({subject!r}) failed: {_told(error)}") from error
     lacking = [part for part in ("name", "log_probabilities") if not hasattr(engine, part)]
     if lacking or not callable(engine.log_probabilities):
@@ -144,8 +156,10 @@ def check_engine(other: ScoringEngine, engine: Engine) -> Iterator[Finding]:
     yield base
     if not base.ok:
         return
-    for operator, files in _made_up(engine, comparison):
-        yield comparison.edited(operator, files)
+    findings = [comparison.edited(operator, files) for operator, files in _made_up(engine, comparison)]
+    yield from findings
+    if all(found.ok is None for found in findings):
+        yield Finding("edits", False, f"{other.name} has none of these edits: no study could use it")
 
 
 class _Unusable(Exception):
@@ -163,13 +177,15 @@ class _Comparison:
         self.other, self.own, self.sequences, self.tolerance = other, own, sequences, tolerance
         self.ours = self.by_us(None, 1.0)
         self.theirs = self.ours
+        drawn = SystemRandom().uniform(1 - SPREAD, 1.0)
+        self.strengths = {name: (first, round(second * drawn, 3)) for name, (first, second) in STRENGTHS.items()}
 
     def by_us(self, edit: Files | None, strength: float) -> np.ndarray:
         return np.concatenate(self.own.log_probabilities(self.sequences, edit, strength))
 
     def moved(self, operator: str, files: Files) -> float:
         """How far `files` move our numbers, at the strength of `operator` that moves them least."""
-        return min(_apart(self.by_us(files, strength), self.ours) for strength in STRENGTHS[operator])
+        return min(_apart(self.by_us(files, strength), self.ours) for strength in self.strengths[operator])
 
     def base(self) -> Finding:
         """Without an edit."""
@@ -177,7 +193,7 @@ class _Comparison:
             self.theirs = self._by_them(None, 1.0)
         except NotImplementedError:
             return Finding("base", False, f"{self.other.name} has no log-probabilities of the base model")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Finding("base", False, _told(error))
         apart = _apart(self.theirs, self.ours)
         figures = (
@@ -187,14 +203,18 @@ class _Comparison:
 
     def edited(self, operator: str, files: Files) -> Finding:
         """With an edit at its strengths, and without it again."""
-        strengths = STRENGTHS[operator]
+        strengths = self.strengths[operator]
         ours = [self.by_us(files, strength) for strength in strengths]
+        theirs: list[np.ndarray] = []
         try:
-            theirs = [self._by_them(files, strength) for strength in strengths]
+            for strength in strengths:
+                theirs.append(self._by_them(files, strength))
             after = self._by_them(None, 1.0)
         except NotImplementedError:
-            return Finding(operator, None, NOT_SUPPORTED)
-        except Exception as error:
+            if not theirs:
+                return Finding(operator, None, NOT_SUPPORTED)
+            return Finding(operator, False, f"not supported at strength {strengths[len(theirs) - 1]:g} after all")
+        except (Exception, SystemExit) as error:
             return Finding(operator, False, _told(error))
         apart = [_apart(one, two) for one, two in zip(theirs, ours, strict=True)]
         moves = [_apart(one, self.ours) for one in ours]
@@ -279,21 +299,31 @@ def _made_up(engine: Engine, comparison: _Comparison) -> Iterator[tuple[str, Fil
         return files
 
     layout = engine.subject.layout
-    adapter = grown("lora", lambda b: _adapter(engine, b), 0.05)
+    adapter = grown("lora", lambda b: _adapter(engine, b, "attention"), 0.05)
     yield "lora", adapter
+    yield "lora, all", grown("lora, all", lambda b: _adapter(engine, b, "all"), 0.05)
     which = [(layer, head) for layer in layout.softmax_layers for head in range(-(-layout.layers[layer].heads // 2))]
     yield "tempering", heads.files(which, heads.head_norm(engine.model, layout, which))
     vector = np.random.default_rng(0).normal(size=layout.hidden_size) / math.sqrt(layout.hidden_size)
     middle = layout.n_layers // 2
     yield "steering", grown("steering", lambda length: direction.files({middle: length * vector}, False), 1.0)
+    kept = {layout.n_layers - 1: vector[::-1].copy(), 0: vector}
+    yield (
+        "steering, kept",
+        grown(
+            "steering, kept",
+            lambda length: direction.files({layer: length * one for layer, one in kept.items()}, True),
+            1.0,
+        ),
+    )
     yield "contrast", contrast.files(adapter)
 
 
-def _adapter(engine: Engine, b: float) -> Files:
-    """Random matrices on all of "attention"; `b` is the spread of B, where A keeps the size of what it reads."""
+def _adapter(engine: Engine, b: float, which: str) -> Files:
+    """Random matrices on all modules of `which`; `b` is the spread of B, where A keeps the size of what it reads."""
     generator = torch.Generator().manual_seed(0)
     weights = {}
-    for paths in engine.subject.layout.covered("attention").values():
+    for paths in engine.subject.layout.covered(which).values():
         for path in paths:
             outputs, inputs = engine.model.get_submodule(path).weight.shape
             a, spread = (
@@ -307,7 +337,7 @@ def _adapter(engine: Engine, b: float) -> Files:
         "task_type": "CAUSAL_LM",
         "r": _RANK,
         "lora_alpha": _RANK,
-        "target_modules": engine.subject.modules("attention"),
+        "target_modules": engine.subject.modules(which),
     }
     return {CONFIG_FILE: json.dumps(config, sort_keys=True).encode(), WEIGHTS_FILE: save(weights)}
 
@@ -316,7 +346,7 @@ def _apart(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(one - two).max())
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An exception in a line."""
     lines = str(error).strip().splitlines() or ["no reason given"]
     return lines[0] if isinstance(error, _Unusable) else f"{type(error).__name__}: {lines[0]}"

@@ -66,7 +66,7 @@ def plan(study: StudyFile) -> None:
             f"{judge.prompt_tokens:,} tokens in, {judge.completion_tokens:,} out; about {judge.usd:.2f} USD",
             soft_wrap=True,
         )
-    if loaded.prompts.data is not None:
+    if loaded.prompts.data is not None and loaded.taught:
         console.print(f"training rows: {escape(loaded.prompts.data)} {loaded.planned()['data']}", soft_wrap=True)
     for name in dict.fromkeys((loaded.subject, *subjects_at_hand(loaded))):
         for line in coverage(loaded, name):
@@ -83,6 +83,8 @@ def plan(study: StudyFile) -> None:
     for name in (loaded.subject, *loaded.replicates):
         if name not in subjects_at_hand(loaded) or missing(get_subject(name)):
             console.print(f"not here: {missing(get_subject(name))}")
+    if loaded.claim.kind == "probe":
+        console.print("the falsifier fits the probe anew and chooses C on train: what the search finds decides nothing")
     if 0 < len(loaded.train_seeds) < 5:
         console.print(f"{len(loaded.train_seeds)} train seeds: wide intervals (5 are the default, 8 for publication)")
     console.print(f"pre-registration {preregistration_hash(manifest)}", soft_wrap=True)

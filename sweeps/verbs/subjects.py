@@ -99,7 +99,7 @@ def subjects_check(
             for found in _findings(name, engine, threads, device):
                 kept = kept and found.ok is not False
                 word, style = _WORDS[found.ok]
-                line = Text(f"  {found.check:<10}  ").append(word, style)
+                line = Text(f"  {found.check:<14}  ").append(word, style)
                 console.print(line.append(f"{':' if found.ok is False else ''}  {found.figures}"), soft_wrap=True)
     if not kept:
         raise typer.Exit(1)

@@ -130,6 +130,10 @@ def test_every_intervention_goes_from_prompts_to_a_verdict(data: dict[str, Any],
     [
         ({"layers": [0]}, {"subject": "tiny-qwen3.5"}, "no softmax attention; layers with it: 3"),
         ({"k": 4096}, {}, "4096 heads are asked for"),
+        ({"k": 5}, {}, "5 heads are asked for, and layers 0, 1 have 8: at most half"),
+        ({"cohorts": "pairs"}, {}, "'pairs' parts pairs of answers, which steering alone reads"),
+        ({"preset": "paper"}, {}, "this operator has none"),
+        ({}, {"claim": {"axis": "warmth", "anchor": "warmth"}}, "is what is claimed to move"),
         ({"strengths": [1.0]}, {}, "at 1 the edit changes nothing"),
         ({"strengths": [float("nan")]}, {}, "strengths"),
         ({"cohorts": "curiosity"}, {}, "no judge of this study scores 'curiosity'"),
@@ -154,3 +158,8 @@ def test_a_probe_claim_is_about_states_of_one_tag() -> None:
     data = study({"name": "sidecar"}, {"tag": ["h_last.0", "h_last.1"]}, claim={"kind": "probe", "axis": "correct"})
     with pytest.raises(InputError, match="states of one tag, and the search has h_last.0, h_last.1"):
         check(parse_study(data))
+
+
+def test_strengths_are_no_dimension_of_the_search() -> None:
+    with pytest.raises(InputError, match="side by side in every trial: give them under operator"):
+        parse_study(study({"name": "tempering"}, {"strengths": [0.0, 0.5]}))

@@ -9,6 +9,7 @@ Knows names of members only; what is no number counts as not recorded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from dd_core.falsify.documents import is_number
@@ -24,7 +25,8 @@ OWN_ROWS = ("train", "in_sample", "insample", "sample", "same", "cohorts", "extr
 
 @dataclass(frozen=True)
 class Attribution:
-    """Cosine of the cohorts' means (the largest of several), Cohen's d in sample and held out, and where d is from.
+    """Cosine of the cohorts' means (the largest of several), Cohen's d in sample and held out (the mean over several
+    fits), and where d is from.
 
     None where edit.json does not say.
     """
@@ -45,14 +47,14 @@ def attribution(edit: dict[str, Any]) -> Attribution:
     cosines = _numbers(_first(edit, COSINE))
     told = _first(edit, STRENGTH)
     by_rows = told if isinstance(told, dict) else {}
-    in_sample = _largest(_first(by_rows, IN_SAMPLE), *(edit.get(f"d_{name}") for name in IN_SAMPLE))
-    held_out = _largest(_first(by_rows, HELD_OUT), *(edit.get(f"d_{name}") for name in HELD_OUT))
+    in_sample = _mean(_first(by_rows, IN_SAMPLE), *(edit.get(f"d_{name}") for name in IN_SAMPLE))
+    held_out = _mean(_first(by_rows, HELD_OUT), *(edit.get(f"d_{name}") for name in HELD_OUT))
     where = _first(edit, SCORED_ON)
     own = where.lower().replace("-", "_").replace(" ", "_") in OWN_ROWS if isinstance(where, str) else None
     if own is None and (in_sample is not None or held_out is not None):
         own = held_out is None
     if told is not None and not isinstance(told, dict):
-        single = _largest(told)
+        single = _mean(told)
         in_sample, held_out = (single, held_out) if own else (in_sample, single)
     return Attribution(max(cosines) if cosines else None, in_sample, held_out, own)
 
@@ -79,7 +81,7 @@ def _numbers(value: Any) -> list[float]:
     return [float(item) for item in values if is_number(item)]
 
 
-def _largest(*values: Any) -> float | None:
-    """The number of largest size among `values`, None without any."""
+def _mean(*values: Any) -> float | None:
+    """The mean of the numbers in `values`, None without any: every fit has its own d, and the largest is luck."""
     numbers = [number for value in values for number in _numbers(value)]
-    return max(numbers, key=abs) if numbers else None
+    return fmean(numbers) if numbers else None

@@ -95,7 +95,8 @@ def by_score(answers: Sequence[LabelledAnswer], axis: str) -> Cohorts:
         also = "".join(f", {n} {why}" for why, n in left_out.items() if n)
         raise TrialFailed(
             f"cohorts by {axis}: {int(positive.sum())} answers score {least:g} or more and "
-            f"{int((~positive).sum())} less, of {len(answers)}{also}; both cohorts need answers"
+            f"{int((~positive).sum())} less, of {len(answers)}{also}; both cohorts need answers: give more prompts, "
+            "or part them by another axis"
         )
     codes, ids = _codes([answer.prompt_id for answer in kept])
     was_cut = np.array([answer.finish_reason == "length" for answer in kept], dtype=bool)

@@ -29,4 +29,5 @@ def audit(case: Case) -> Finding:
     if missing:
         note = "How alike the cohorts are, or on which rows their difference was scored, is not recorded."
         return Finding("not_checkable", note, evidence, missing=tuple(missing))
-    return Finding("pass", f"The cohorts' means part (cosine {told.cosine:.3g}), also on rows held out.", evidence)
+    parted = "" if told.strength is None else f" d = {told.strength:.3g} was scored on rows that did not make it."
+    return Finding("pass", f"The cohorts' means have a cosine of {told.cosine:.3g}.{parted}", evidence)

@@ -55,6 +55,9 @@ def audit(case: Case) -> Finding:
         return Finding("unclear", f"{note} {uneven}".strip(), evidence)
     if uneven:
         return Finding("warn", uneven, evidence)
+    if not any(is_between(case, dose.strength) for dose in others):
+        note = "No strength between identity and the claim's was run; what lies beyond is told."
+        return Finding("not_checkable", note, evidence, missing=("treated rows of variant dose below the claim's",))
     return Finding(
         "pass", "At no strength between identity and the claim's does the effect have the other sign.", evidence
     )
