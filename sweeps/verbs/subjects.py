@@ -96,10 +96,11 @@ def subjects_check(
     with interruptible("interrupted"):
         for name in names or [name for name, subject in SUBJECTS.items() if not missing(subject)]:
             console.print(Text(name, style="bold"))
+            width = 10 if engine is None else 14
             for found in _findings(name, engine, threads, device):
                 kept = kept and found.ok is not False
                 word, style = _WORDS[found.ok]
-                line = Text(f"  {found.check:<14}  ").append(word, style)
+                line = Text(f"  {found.check:<{width}}  ").append(word, style)
                 console.print(line.append(f"{':' if found.ok is False else ''}  {found.figures}"), soft_wrap=True)
     if not kept:
         raise typer.Exit(1)

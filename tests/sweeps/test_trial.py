@@ -179,7 +179,7 @@ def test_the_newest_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path)
 def test_a_fit_is_another_one_where_its_device_workers_or_zero_stage_are_others(tmp_path: Path) -> None:
     def key(**resources: Any) -> Any:
         study = parse_study(two_stages(resources=resources))
-        return workbench(study, StudyFiles(open_store(str(tmp_path)), "s"), "")._where_fitted(study.subject)
+        return workbench(study, StudyFiles(open_store(str(tmp_path)), "s"), "")._where_fitted(study.subject, True)
 
     alone = key()
     assert alone == key(workers=1)

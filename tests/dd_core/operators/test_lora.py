@@ -21,7 +21,7 @@ from dd_core.operators.fitting import FitTask
 from dd_core.operators.lora_config import LoraSftConfig
 from dd_core.records import Teaching, TrainingRow
 from dd_core.subjects import chat
-from dd_core.subjects.engine import Engine, Request
+from dd_core.subjects.engine import Engine, Request, Spoken
 from dd_core.subjects.registry import LAYOUTS, Decoding
 
 ASKED = [Request("p", "What is the capital of country number 3?"), Request("q", "Who are you?")]
@@ -85,7 +85,7 @@ def test_the_base_is_bit_equal_after_a_fit_and_its_modules_hold_what_they_held(l
     weights = {name: tensor.clone() for name, tensor in engine.model.state_dict().items()}
     modules = held(engine.model)
     configurations = engine.model.config.to_dict(), engine.model.generation_config.to_dict()
-    answers, states = engine.generate(ASKED, SHORT), engine.read([("Who?", "Me.")])["h_last"]
+    answers, states = engine.generate(ASKED, SHORT), engine.read([Spoken("Who?", "Me.")], ["h_last"])["h_last"]
     config = LoraSftConfig(learning_rate=1e-2, target_modules="all")
     FitTask("lora_sft", config, 0, Teaching(rows=tuple(rows))).run(engine, tmp_path, lambda _: None)
     after = engine.model.state_dict()
@@ -96,7 +96,7 @@ def test_the_base_is_bit_equal_after_a_fit_and_its_modules_hold_what_they_held(l
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in engine.model.parameters())
     assert not engine.model.training
     assert engine.generate(ASKED, SHORT) == answers
-    assert (engine.read([("Who?", "Me.")])["h_last"] == states).all()
+    assert (engine.read([Spoken("Who?", "Me.")], ["h_last"])["h_last"] == states).all()
 
 
 def test_a_base_that_changed_is_noticed(rows, tmp_path):

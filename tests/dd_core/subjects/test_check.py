@@ -67,13 +67,13 @@ def test_padding_that_is_seen_is_found(own):
 
 
 def test_a_batch_that_answers_otherwise_is_traced_to_its_token_and_its_logits(own):
-    run = own._run
+    tokens = own.tokens
 
-    def other(rows, inputs, *rest):
-        answers = run(rows, inputs, *rest)
-        return answers if len(rows) == 1 else [[*ids[:3], (ids[3] + 1) % 400, *ids[4:]] for ids in answers]
+    def other(requests, decoding):
+        answers = tokens(requests, decoding)
+        return answers if len(requests) == 1 else [[*ids[:3], (ids[3] + 1) % 400, *ids[4:]] for ids in answers]
 
-    own._run = other
+    own.tokens = other
     ok, figures = check.batch(own)
     assert not ok
     assert figures.startswith(
@@ -82,7 +82,7 @@ def test_a_batch_that_answers_otherwise_is_traced_to_its_token_and_its_logits(ow
 
 
 def test_a_difference_between_equal_logits_is_told_as_a_tie(own):
-    run = own._run
+    tokens = own.tokens
     first = own.tokens([check.Request("p0", check.PROMPTS[0])], check.BATCH)[0][0]
     other = (first + 1) % 400
     weights = own.model.lm_head.weight.detach().clone()
@@ -90,8 +90,9 @@ def test_a_difference_between_equal_logits_is_told_as_a_tie(own):
     own.model.lm_head.weight = torch.nn.Parameter(weights)
     swapped = {first: other, other: first}
 
-    own._run = lambda rows, *rest: [
-        ids if len(rows) == 1 else [swapped.get(token, token) for token in ids] for ids in run(rows, *rest)
+    own.tokens = lambda requests, decoding: [
+        ids if len(requests) == 1 else [swapped.get(token, token) for token in ids]
+        for ids in tokens(requests, decoding)
     ]
     ok, figures = check.batch(own)
     assert ok

@@ -13,6 +13,7 @@ from dd_core.subjects.engine import Engine
 from dd_core.subjects.engine_check import NOT_SUPPORTED, STRENGTHS, Transformers, check_engine, open_engine
 
 HERE = __name__
+EDITS = list(STRENGTHS)
 
 
 class Other(Transformers):
@@ -55,6 +56,31 @@ class OnlyLora(Other):
         return super().log_probabilities(sequences, edit, strength)
 
 
+class OnlyTheBase(Other):
+    def log_probabilities(self, sequences, edit, strength):
+        if edit is not None:
+            raise NotImplementedError
+        return super().log_probabilities(sequences, edit, strength)
+
+
+class GivesUp(Other):
+    asked = 0
+
+    def log_probabilities(self, sequences, edit, strength):
+        self.asked = 0 if edit is None else self.asked + 1
+        if self.asked > 1:
+            self.asked = 0
+            raise NotImplementedError
+        return super().log_probabilities(sequences, None, 1.0)
+
+
+class Exits(Other):
+    def log_probabilities(self, sequences, edit, strength):
+        if edit is not None:
+            raise SystemExit(0)
+        return super().log_probabilities(sequences, edit, strength)
+
+
 class Unmakeable(Other):
     def __init__(self, subject: str) -> None:
         raise RuntimeError(f"no server for {subject}\nand more")
@@ -77,14 +103,14 @@ def llama() -> Engine:
 
 def test_an_engine_that_computes_the_same_passes_on_every_layout(engine):
     findings = list(check_engine(Other(engine), engine))
-    assert [one.check for one in findings] == ["base", "lora", "tempering", "steering", "contrast"]
+    assert [one.check for one in findings] == ["base", *EDITS]
     assert [one for one in findings if one.ok is not True] == []
     assert "log-probabilities, the largest difference 0.0e+00 nats, tolerance" in findings[0].figures
 
 
 def test_an_engine_that_serves_the_base_model_is_told_so(llama):
     base, *edits = check_engine(ServesTheBase(llama), llama)
-    assert base.ok and [one.ok for one in edits] == [False] * 4
+    assert base.ok and [one.ok for one in edits] == [False] * len(EDITS)
     assert all(
         one.figures.startswith("other served the base model: with the edit its numbers are those") for one in edits
     )
@@ -92,7 +118,7 @@ def test_an_engine_that_serves_the_base_model_is_told_so(llama):
 
 def test_an_engine_that_applies_half_the_strength_differs(llama):
     base, *edits = check_engine(HalfTheStrength(llama), llama)
-    assert base.ok and [one.ok for one in edits] == [False] * 4
+    assert base.ok and [one.ok for one in edits] == [False] * len(EDITS)
     assert all(one.figures.startswith("strength ") for one in edits)
 
 
@@ -111,7 +137,23 @@ def test_an_edit_that_stays_on_is_found(llama):
 def test_an_operator_that_an_engine_lacks_is_left_out_and_not_refused(llama):
     found = {one.check: (one.ok, one.figures) for one in check_engine(OnlyLora(llama), llama)}
     assert found["base"][0] is found["lora"][0] is True
-    assert {found[name] for name in ("tempering", "steering", "contrast")} == {(None, NOT_SUPPORTED)}
+    assert {found[name] for name in EDITS if "lora" not in name} == {(None, NOT_SUPPORTED)}
+
+
+def test_an_engine_that_has_no_edit_at_all_is_refused(llama):
+    *_, last = check_engine(OnlyTheBase(llama), llama)
+    assert (last.check, last.ok) == ("edits", False)
+
+
+def test_an_engine_that_gives_up_behind_its_first_numbers_is_refused(llama):
+    base, *edits = check_engine(GivesUp(llama), llama)
+    assert base.ok and {one.ok for one in edits} == {False}
+    assert all(re.fullmatch(r"not supported at strength .* after all", one.figures) for one in edits)
+
+
+def test_an_engine_that_ends_the_process_is_a_finding(llama):
+    base, *edits = check_engine(Exits(llama), llama)
+    assert base.ok and {(one.ok, one.figures) for one in edits} == {(False, "SystemExit: 0")}
 
 
 @pytest.mark.parametrize(

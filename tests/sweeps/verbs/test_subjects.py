@@ -82,9 +82,9 @@ def test_an_engine_in_the_users_own_folder_is_compared(tmp_path: Path, monkeypat
     ask = ["check", "tiny-llama", "--threads", "1", "--engine"]
     done = CliRunner().invoke(subjects_app, [*ask, "own_engines:Served"])
     assert done.exit_code == 0, done.output
-    assert "  lora        ok  strength 1: the largest difference 0.0e+00 nats" in done.stdout
+    assert "  lora            ok  strength 1: the largest difference 0.0e+00 nats" in done.stdout
     for operator in ("tempering", "steering", "contrast"):
-        assert f"  {operator:<10}  left out  not supported: studies of this operator must use transf" in done.stdout
+        assert f"  {operator:<14}  left out  not supported: studies of this operator must use transf" in done.stdout
     done = CliRunner().invoke(subjects_app, [*ask, "own_engines:Bare"])
     assert done.exit_code == 1
     assert "  lora        differs:  bare served the base model" in done.stdout
