@@ -18,6 +18,7 @@ from dd_core.records import Message
 from dd_core.subjects import chat
 from dd_core.subjects.engine import Engine, Request
 from dd_core.subjects.layout_check import check_layout
+from dd_core.subjects.parting import parting
 from dd_core.subjects.quiet import quiet
 from dd_core.subjects.subject import Decoding, Subject
 
@@ -128,16 +129,15 @@ def batch(engine: Engine) -> tuple[bool, str]:
     notes, ok = [], True
     for i, request in enumerate(requests):
         alone = engine.tokens([request], BATCH)[0]
-        if alone == together[i]:
+        found = parting(engine, request, alone, together[i])
+        if found is None:
             continue
-        # Neither is the other's beginning: each ends on its end token, or is as long as the budget.
-        at = next(n for n, pair in enumerate(zip(alone, together[i], strict=False)) if pair[0] != pair[1])
+        at = found.position
         logits = _last_logits(engine, [engine.inputs([request])[0] + alone[:at]])[0]
-        gap = float(logits[alone[at]] - logits[together[i][at]])
-        tie = abs(gap) <= _tolerance(engine, logits)
+        tie = abs(found.gap) <= _tolerance(engine, logits)
         ok = ok and tie
         notes.append(
-            f"{request.prompt_id} differs from token {at} on, {'a tie: ' if tie else ''}logits {gap:.1e} apart"
+            f"{request.prompt_id} differs from token {at} on, {'a tie: ' if tie else ''}logits {found.gap:.1e} apart"
         )
     same = len(requests) - len(notes)
     return ok, "; ".join([f"{same} of {len(requests)} greedy answers of a batch equal the single ones", *notes])
