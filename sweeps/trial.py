@@ -59,17 +59,8 @@ from sweeps.train import Fitter, directly
 from sweeps.workshop import Report, Score, Workshop
 
 _FIT = (
-    "loss",
-    "n_steps",
-    "n_tokens",
-    "n_rows",
-    "n_truncated",
-    "n_left_out",
-    "accuracy",
-    "margin",
-    "peak_mb",
-    "seconds",
-)
+    "loss", "n_steps", "n_tokens", "n_rows", "n_truncated", "n_left_out", "accuracy", "margin", "peak_mb", "seconds",
+)  # fmt: skip
 """What a commit repeats of its edit's metrics."""
 
 
@@ -185,8 +176,8 @@ class Workbench:
                 if self._probes:
                     states += state_rows(one, more_responses, None if own else spec.subject)
                 if own and self._guarded and cell.split == "fresh" and cell.variant == "main":
-                    found_likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
-                    fluency += fluency_rows(found_likely, more_responses)
+                    likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
+                    fluency += fluency_rows(likely, more_responses)
         tables: dict[str, pa.Table] = {}
         if cells:
             tables |= {"responses": RESPONSES.arrow(responses), "judgements": JUDGEMENTS.arrow(judgements)}
@@ -230,7 +221,10 @@ class Workbench:
             told["per_token"] = per_token([one for cell, several in fresh if cell.variant == "main" for one in several])
         if self._guarded and any(cell.arm == "identity" for cell, _ in cells):
             assert spec.edit is not None
-            placebo = self._edit(spec.subject, spec.edit.model_copy(update={"data": "placebo"}))[-1]
+            try:
+                placebo = self._edit(spec.subject, spec.edit.model_copy(update={"data": "placebo"}))[-1]
+            except TrialFailed:  # the control's own trial will say so
+                return told
             base = self._cell(spec.subject, Cell(arm="baseline", split="fresh", seed=fresh[0][0].seed), None)
             rows, prompts = base[0].rows, self._prompts["fresh"]
             told |= self._workshop.rank(spec.subject, rows, prompts, edit, placebo, fresh[0][0].strengths[0])
@@ -242,7 +236,8 @@ class Workbench:
         Raises:
             JudgesUnavailable: it answered for no row on the claimed axis, or on the anchor.
         """
-        for axis in filter(None, dict.fromkeys((self.study.claim.axis, self.study.claim.anchor))):
+        claim = self.study.claim_of()
+        for axis in filter(None, dict.fromkeys((claim.axis, claim.anchor))):
             said = [one for block in scored for one in block.judgements if one["axis"] == axis]
             if said and all(map(may_pass, said)):
                 raise JudgesUnavailable(f"no row has a score on {axis}: {said[0]['error']}")
