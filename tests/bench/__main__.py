@@ -19,9 +19,10 @@ def main(names: list[str]) -> int:
     files: dict[str, list[str]] = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in ("__init__", "__main__", "harness"):
-            known = set(BENCHMARKS)
-            importlib.import_module(f"tests.bench.{path.stem}")
-            files[path.stem] = sorted(set(BENCHMARKS) - known)
+            module = importlib.import_module(f"tests.bench.{path.stem}")
+            files[path.stem] = sorted(
+                name for name, one in BENCHMARKS.items() if one.measure.__module__ == module.__name__
+            )
     if unknown := [name for name in names if name not in BENCHMARKS and not files.get(name)]:
         print(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(sorted(BENCHMARKS))}", file=sys.stderr)
         return 2
