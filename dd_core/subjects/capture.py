@@ -20,19 +20,27 @@ NORM = "norm"
 """The site behind the final norm; the others are `layer.L` and `o_proj.L`."""
 
 
+class Enough(Exception):
+    """Ends a forward pass of which everything wanted has been taken."""
+
+
 class Capture:
     """Hooks on `model` for `tags` while the context is open.
+
+    Args:
+        whole: False lets a pass end, by raising `Enough`, once all is taken: the later layers are then never run.
 
     Attributes:
         take: (site, its tensor [batch, seq, width]) → what is kept of it; to be set before a pass runs.
         taken: site → what was kept of the latest pass, in float32.
     """
 
-    def __init__(self, model: Any, layout: Layout, tags: Sequence[Tag]) -> None:
+    def __init__(self, model: Any, layout: Layout, tags: Sequence[Tag], whole: bool = True) -> None:
         self.take: Callable[[str, torch.Tensor], torch.Tensor] = lambda _, states: states[:, -1]
         self.taken: dict[str, torch.Tensor] = {}
         self._model, self._layout = model, layout
-        self._sites = sorted({site for tag in tags for site in sites(tag, layout)})
+        self._sites = sorted({site for tag in tags for site in sites(tag, layout)}, key=_depth)
+        self._whole = whole
         self._handles: list[Any] = []
 
     def __enter__(self) -> Capture:
@@ -54,6 +62,8 @@ class Capture:
     def _keep(self, site: str, states: torch.Tensor) -> None:
         # A copy: a view would hold the whole tensor in memory.
         self.taken[site] = self.take(site, states).to(torch.float32, copy=True)
+        if not self._whole and site == self._sites[-1]:
+            raise Enough
 
     def _input(self, site: str) -> Any:
         def hook(_module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -66,6 +76,12 @@ class Capture:
             self._keep(site, output if isinstance(output, torch.Tensor) else output[0])
 
         return hook
+
+
+def _depth(site: str) -> tuple[bool, int, bool]:
+    """Orders sites as a pass comes to them: a layer's `o_proj` before the layer's end, the final norm last."""
+    what, _, layer = site.partition(".")
+    return site == NORM, int(layer or 0), what == "layer"
 
 
 def sites(tag: Tag, layout: Layout) -> tuple[str, ...]:

@@ -205,9 +205,11 @@ class Engine:
         """As `read`, in blocks: which texts, in their order, and their states; memory does not grow with the texts."""
         parsed, one = self._readable(tags), self._of(edit, strength)
         for where, ids in self._blocks(texts, one):
-            with self._running([one.row] * len(ids)) as (model, running), self._capture(parsed) as capture:
+            # Of an edit it is to be seen that every layer computed it.
+            capture = Capture(self.model, self.subject.layout, parsed, whole=bool(one.row))
+            with self._running([one.row] * len(ids)) as (model, running), capture:
                 pad = self.tokenizer.pad_token_id
-                states = read_states(model, ids, parsed, self.subject.layout, pad, running, capture)
+                states = read_states(model, self.model.config, ids, parsed, self.subject.layout, pad, running, capture)
             yield where, states
 
     def log_probabilities(
@@ -230,8 +232,8 @@ class Engine:
         """As `log_probabilities`, of token ids, all of them under the edits of `one`."""
         sides = [one.row] * len(texts) + ([] if one.alpha is None else [one.inside] * len(texts))
         with self._running(sides) as (model, running):
-            vocab, pad = self.subject.layout.vocab_size, self.tokenizer.pad_token_id
-            return read_log_probabilities(model, texts, vocab, pad, running, one.alpha)
+            layout, pad = self.subject.layout, self.tokenizer.pad_token_id
+            return read_log_probabilities(model, self.model.config, texts, layout, pad, running, one.alpha)
 
     def nll(
         self, texts: Sequence[Spoken], edit: str | None = None, strength: float = 1.0
@@ -323,7 +325,10 @@ class Engine:
             )
             rows = [where[i].row for i in order] + [where[order[number]].inside for number in batch.contrasts]
             choose = Choice(decoding, [(requests[i].seed, requests[i].prompt_id) for i in order])
-            with self._running(rows) as (model, running), self._capture(of_states) as capture:
+            with (
+                self._running(rows) as (model, running),
+                Capture(self.model, self.subject.layout, of_states) as capture,
+            ):
                 wanted = Wanted(capture, endings, figures)
                 written = write(model, self.model.config, batch, choose, running, wanted, on_tokens)
             for i, ids in zip(order, written, strict=True):
@@ -357,9 +362,6 @@ class Engine:
         ]
         if lines:
             raise InputError(lines)
-
-    def _capture(self, tags: Sequence[Tag]) -> Capture:
-        return Capture(self.model, self.subject.layout, tags)
 
     @contextlib.contextmanager
     def _running(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Iterator[tuple[Callable[..., Any], Pass]]:

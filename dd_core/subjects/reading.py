@@ -1,20 +1,24 @@
 """Given texts in one teacher-forced pass each: the states where answers end, and how likely their tokens are.
 
-Texts go through the model in batches of like length, padded on the right: causal attention never looks there, and
-positions count from 0 as in a single pass. Knows no words and no kind of edit: which texts are in a pass it says in
-`Pass`, for whoever changes the model.
+What all texts begin with, a template's system prompt say, is run once; the rest goes through the model in batches of
+like length, padded on the right, where causal attention never looks. Knows no words and no kind of edit: which texts
+are in a pass it says in `Pass`, for whoever changes the model.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+import transformers
 
-from dd_core.subjects.capture import NORM, Capture, state
+from dd_core.subjects.capture import NORM, Capture, Enough, state
 from dd_core.subjects.contrasting import mixed
 from dd_core.subjects.layout import Layout
 from dd_core.subjects.running import Pass
@@ -28,6 +32,9 @@ READ_TOKENS = 4096
 
 READ_LOGITS = 1 << 26
 """Most logits of one pass (256 MB in float32), unless the answer of one text alone has more."""
+
+READ_ONCE = 64
+"""Tokens that must be saved before what all texts begin with gets a pass of its own, which costs as much as they do."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +54,32 @@ class Ids:
 
 
 def read_states(
-    model: Callable[..., Any], texts: Sequence[Ids], tags: Sequence[Tag], layout: Layout, pad: int, running: Pass,
+    model: Callable[..., Any],
+    config: Any,
+    texts: Sequence[Ids],
+    tags: Sequence[Tag],
+    layout: Layout,
+    pad: int,
+    running: Pass,
     capture: Capture,
-) -> dict[str, np.ndarray]:  # fmt: skip
+) -> dict[str, np.ndarray]:
     """Tag → float32 [n, width]: states at each answer's last token, at the prompt's last where the answer is empty.
 
     Args:
         model: the causal language model as it is called, edits and all.
+        config: of the model: what its cache is made of.
         pad: the padding token.
-        running: of a row for each text; changed from pass to pass.
+        running: of a row for each text, all under the same edits; changed from pass to pass.
         capture: open, for `tags`.
     """
+    device = running.rows.device
+    begun = _Beginning(model, config, texts, [0], layout, running)
     found = {tag.name: np.zeros((len(texts), tag.width or 0), np.float32) for tag in tags}
-    for numbers in _batches(texts):
-        rows = [texts[number] for number in numbers]
-        call = _call(rows, pad, running, torch.tensor(numbers, device=running.rows.device))
-        tail, weights = _tail(rows, running.rows.device)
-        every = torch.arange(len(rows), device=tail.device)
+    for numbers in _batches(begun.rests):
+        rows = [begun.rests[number] for number in numbers]
+        call = begun.call(rows, pad, running, numbers)
+        tail, weights = _tail(rows, device)
+        every = torch.arange(len(rows), device=device)
 
         def take(
             site: str, states: torch.Tensor, tail: torch.Tensor = tail, every: torch.Tensor = every
@@ -71,8 +87,8 @@ def read_states(
             return states[every[:, None], tail] if site == NORM else states[every, tail[:, -1]]
 
         capture.take = take
-        # Logits are not wanted; of none at all the models know nothing.
-        model(**call, logits_to_keep=torch.zeros(1, dtype=torch.long, device=tail.device))
+        with contextlib.suppress(Enough):
+            model(**call, logits_to_keep=_no_logits(device))
         at_end = {site: states[:, -1] if site == NORM else states for site, states in capture.taken.items()}
         for tag in tags:
             if tag.kind == "mean_tail32":
@@ -85,8 +101,9 @@ def read_states(
 
 def read_log_probabilities(
     model: Callable[..., Any],
+    config: Any,
     texts: Sequence[Ids],
-    vocab_size: int,
+    layout: Layout,
     pad: int,
     running: Pass,
     alpha: float | None = None,
@@ -95,19 +112,19 @@ def read_log_probabilities(
 
     Args:
         model: the causal language model as it is called, edits and all.
-        vocab_size: logits of one token.
+        config: of the model: what its cache is made of.
         pad: the padding token.
-        running: of a row for each text; with `alpha` of as many again behind them, without the adapter. Changed from
-            pass to pass.
+        running: of a row for each text, all under the same edits; with `alpha` of as many again behind them, without
+            the adapter. Changed from pass to pass.
         alpha: strength of a contrast.
     """
     found = [np.zeros(len(text.answer)) for text in texts]
     sides = 1 if alpha is None else 2
     device = running.rows.device
-    for numbers in _batches(texts, sides, READ_LOGITS // vocab_size):
-        rows = [texts[number] for number in numbers]
-        places = [number + side * len(texts) for side in range(sides) for number in numbers]
-        call = _call(rows * sides, pad, running, torch.tensor(places, device=device))
+    begun = _Beginning(model, config, texts, [side * len(texts) for side in range(sides)], layout, running)
+    for numbers in _batches(begun.rests, sides, READ_LOGITS // layout.vocab_size):
+        rows = [begun.rests[number] for number in numbers]
+        call = begun.call(rows * sides, pad, running, [side * len(texts) + i for side in range(sides) for i in numbers])
         # Each token is foretold by the position before it; where an answer is shorter, its last position again.
         longest = max(len(text.answer) for text in rows)
         ahead = [[min(len(t.prompt) - 1 + i, len(t) - 1) for i in range(longest)] for t in rows * sides]
@@ -120,6 +137,60 @@ def read_log_probabilities(
             chosen = own.gather(1, torch.tensor(text.answer, device=device)[:, None])[:, 0]
             found[number] = (chosen.double() - own.logsumexp(dim=-1).double()).cpu().numpy()
     return found
+
+
+class _Beginning:
+    """What all texts begin with, run once, and what is left of them.
+
+    A gated delta net cannot go on from a state with several tokens at once, so where there is one nothing is shared.
+
+    Args:
+        texts: none of whose prompts is empty; the last token of the shortest prompt is always left.
+        places: the rows of `running` that differ in their edits.
+
+    Attributes:
+        rests: of each text what is left.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        config: Any,
+        texts: Sequence[Ids],
+        places: Sequence[int],
+        layout: Layout,
+        running: Pass,
+    ) -> None:
+        shared = os.path.commonprefix([text.prompt[:-1] for text in texts])
+        if len(shared) * (len(texts) - 1) <= READ_ONCE or len(layout.softmax_layers) < layout.n_layers:
+            shared = []
+        self.rests = [Ids(text.prompt[len(shared) :], text.answer) for text in texts]
+        self._length, self._sides = len(shared), len(places)
+        self._cache: transformers.DynamicCache | None = None
+        if shared:
+            device = running.rows.device
+            ids = torch.tensor([shared] * len(places), device=device)
+            running.rows, running.answer = torch.tensor(places, device=device), torch.zeros_like(ids, dtype=torch.bool)
+            self._cache = transformers.DynamicCache(config=config)
+            with contextlib.suppress(Enough):
+                model(input_ids=ids, cache=self._cache, use_cache=True, logits_to_keep=_no_logits(device))
+
+    def call(self, rows: Sequence[Ids], pad: int, running: Pass, places: Sequence[int]) -> dict[str, Any]:
+        """Arguments of the model for a pass over the rests `rows`, which is told to `running` as rows `places`."""
+        device = running.rows.device
+        width = max(map(len, rows))
+        ids = [[*row.prompt, *row.answer, *[pad] * (width - len(row))] for row in rows]
+        lengths = torch.tensor([len(row) for row in rows], device=device)[:, None]
+        first = torch.tensor([len(row.prompt) - 1 for row in rows], device=device)[:, None]
+        at = torch.arange(width, device=device)
+        running.rows, running.answer = torch.tensor(places, device=device), (at >= first) & (at < lengths)
+        mask = torch.arange(self._length + width, device=device) < self._length + lengths
+        call = {"input_ids": torch.tensor(ids, device=device), "attention_mask": mask.long()}
+        if self._cache is None:
+            return {**call, "use_cache": False}
+        cache = copy.deepcopy(self._cache)
+        cache.batch_repeat_interleave(len(rows) // self._sides)
+        return {**call, "cache": cache, "use_cache": True}
 
 
 def _batches(texts: Sequence[Ids], sides: int = 1, answer_tokens: int | None = None) -> Iterator[list[int]]:
@@ -146,15 +217,9 @@ def _batches(texts: Sequence[Ids], sides: int = 1, answer_tokens: int | None = N
         yield batch
 
 
-def _call(rows: Sequence[Ids], pad: int, running: Pass, places: torch.Tensor) -> dict[str, Any]:
-    """Arguments of the model for a pass over `rows`, which is told to `running` as rows `places`."""
-    width = max(map(len, rows))
-    ids = torch.tensor([[*row.prompt, *row.answer, *[pad] * (width - len(row))] for row in rows], device=places.device)
-    lengths = torch.tensor([len(row) for row in rows], device=places.device)[:, None]
-    first = torch.tensor([len(row.prompt) - 1 for row in rows], device=places.device)[:, None]
-    at = torch.arange(width, device=places.device)
-    running.rows, running.answer = places, (at >= first) & (at < lengths)
-    return {"input_ids": ids, "attention_mask": (at < lengths).long(), "use_cache": False}
+def _no_logits(device: Any) -> torch.Tensor:
+    """`logits_to_keep` where they are not wanted: of one position, since of none the models know nothing."""
+    return torch.zeros(1, dtype=torch.long, device=device)
 
 
 def _tail(rows: Sequence[Ids], device: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,8 +36,9 @@ def all_tags(engine) -> list[str]:
 def read_ids(engine, texts: list[Ids], tags: list[str], edit: str | None = None) -> dict[str, np.ndarray]:
     parsed = parse_tags(tags, engine.subject.layout)
     row = [] if edit is None else [(edit, 1.0)]
-    with engine._running([row] * len(texts)) as (model, running), engine._capture(parsed) as capture:
-        return read_states(model, texts, parsed, engine.subject.layout, engine.tokenizer.pad_token_id, running, capture)
+    layout, pad = engine.subject.layout, engine.tokenizer.pad_token_id
+    with engine._running([row] * len(texts)) as (model, running), Capture(engine.model, layout, parsed) as capture:
+        return read_states(model, engine.model.config, texts, parsed, layout, pad, running, capture)
 
 
 def test_states_taken_while_writing_are_those_of_reading_the_same_tokens(edits, end_early):

@@ -108,6 +108,49 @@ def test_an_edit_is_on_while_its_texts_are_read(edits):
     np.testing.assert_array_equal(edits.read(TEXTS, ["h_last"])["h_last"], plain)
 
 
+def test_what_all_texts_begin_with_is_run_once_and_read_the_same(edits, monkeypatch):
+    # As long as the subject's window of sliding attention and longer, where it has one.
+    texts = [Spoken(f"What is number {i}?", f"It is {i * i}, I think.", system="Be brief. " * 20) for i in range(6)]
+    tags = ["h_last", "h_last.0", "mean_tail32"]
+    widths: list[int] = []
+    edits.model.register_forward_pre_hook(
+        lambda _module, _inputs, call: widths.append(call["input_ids"].shape[1]), with_kwargs=True
+    )
+
+    def read() -> dict[str, np.ndarray]:
+        widths.clear()
+        scores = [edits.log_probabilities(texts, edit, 1.5) for edit in (None, "mixed")]
+        states = [edits.read(texts, tags, edit) for edit in (None, "lora")]
+        return {f"{i}": np.concatenate(found) for i, found in enumerate(scores)} | {
+            f"{tag}.{i}": found[tag] for i, found in enumerate(states) for tag in tags
+        }
+
+    try:
+        shared, longest = read(), max(len(sum(ids_of(edits, text), [])) for text in texts)
+        assert (max(widths) < longest) == (len(edits.subject.layout.softmax_layers) == edits.subject.layout.n_layers)
+        monkeypatch.setattr(reading, "READ_ONCE", 10**9)
+        for name, alone in read().items():
+            np.testing.assert_allclose(shared[name], alone, atol=1e-3 * float(np.abs(alone).max()), err_msg=name)
+        assert max(widths) == longest
+    finally:
+        edits.model._forward_pre_hooks.clear()
+        edits.model._forward_pre_hooks_with_kwargs.clear()
+
+
+def test_layers_behind_the_last_one_wanted_are_not_run(edits):
+    ran: list[int] = []
+    layers = edits.model.get_submodule(edits.subject.layout.root)
+    handles = [layer.register_forward_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(layers)]
+    try:
+        edits.read(TEXTS, ["h_last.0"])
+        assert set(ran) == {0}
+        edits.read(TEXTS, ["h_last.0"], "lora")
+        assert set(ran) == set(range(len(layers)))
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def test_a_contrast_is_as_likely_as_its_two_sides(edits):
     base, lora, at_0, at_1, at_2 = (
         np.concatenate(edits.log_probabilities(TEXTS, edit, strength))
