@@ -224,9 +224,8 @@ def test_an_endpoint_where_nobody_listens_is_one_plain_line(aws: pytest.MonkeyPa
 
 
 def test_an_endpoint_that_never_answers_is_given_up_on(aws: pytest.MonkeyPatch) -> None:
-    connect_s, read_s, attempts = s3.HASTE
-    assert max(connect_s, read_s) * attempts + 1 < 10
-    aws.setattr(s3, "HASTE", (0.2, 0.2, 2))
+    assert max(s3.HASTY.connect_s, s3.HASTY.read_s) * 2 + s3.HASTY.retry_s <= 10
+    aws.setattr(s3, "HASTY", s3.Patience(0.2, 0.2, 0.3))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
