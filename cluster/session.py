@@ -9,11 +9,14 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from cluster.placement import unmet
 from dd_core.errors import InputError
+from dd_core.resources import Demand
 
 _QUIET = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # 3,000 log lines become 250
@@ -32,54 +35,114 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Session:
-    """A Ray session: `dashboard` is its http address or None; `local` says that it ends with this run."""
+    """A Ray session.
+
+    Args:
+        dashboard: its http address, or None.
+        local: whether it is of this machine alone and ends with this run.
+        waits: what has to wait until the cluster has grown, a line each.
+    """
 
     dashboard: str | None
     local: bool
+    waits: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
-def session(*, cpus: int, gpus: float = 0) -> Iterator[Session]:
+def session(*, cpus: int, gpus: float = 0, demands: Sequence[Demand] = ()) -> Iterator[Session]:
     """A Ray session in which a run can take place; one that was joined is left running.
 
     Args:
         cpus: logical CPUs of a session that is started here. A single trial may ask for more threads than the machine
             has cores; it then runs slower and gives the same bytes.
         gpus: as `cpus`; a session that is started here has all devices of the machine.
+        demands: what single processes ask of their nodes. Labels are asked of a cluster alone.
 
     Raises:
-        InputError: `$RAY_ADDRESS` names a cluster that does not answer, or there are fewer CPUs or GPUs than asked for,
-            for which a run would wait without a word.
+        InputError: `$RAY_ADDRESS` names a cluster that does not answer, there are fewer CPUs or GPUs than asked for, or
+            no node for one of `demands`: for all of which a run would wait without a word.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    address = os.environ.get("RAY_ADDRESS")
     import ray
 
-    address = os.environ.get("RAY_ADDRESS")
     if ray.is_initialized():
-        yield Session(_dashboard(ray), False)
+        yield Session(_dashboard(ray), False, _fitting(ray, demands))
         return
+    with contextlib.nullcontext() if address else _on_loopback():
+        yield from _opened(ray, address, cpus, gpus, demands)
+
+
+def _opened(ray, address: str | None, cpus: int, gpus: float, demands: Sequence[Demand]) -> Iterator[Session]:
     try:
         if address:
             _knock(address)
             context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             context = ray.init(
-                num_cpus=max(cpus, os.cpu_count() or 1), include_dashboard=True,
+                # "local": a cluster that somebody else has started on this machine is not joined unasked.
+                address="local", num_cpus=max(cpus, os.cpu_count() or 1), include_dashboard=True,
                 dashboard_host="127.0.0.1", log_to_driver=False, logging_level=logging.ERROR,
             )  # fmt: skip
+            _keep_token_private()
     except ConnectionError as error:
         raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there: {_first_line(error)}") from None
     url = context.dashboard_url
     try:
         _enough(ray, cpus, gpus)
-        yield Session(f"http://{url}" if url else None, not address)
+        waits = _fitting(ray, demands if address else [replace(demand, on={}) for demand in demands])
+        yield Session(f"http://{url}" if url else None, not address, waits)
     finally:
         ray.shutdown()
 
 
+def _keep_token_private() -> None:
+    """The token that Ray made for this session, which is on unless $RAY_AUTH_MODE says otherwise: whoever has it may
+    run code as this user, and Ray writes it readable to all."""
+    with contextlib.suppress(OSError):
+        Path("~/.ray/auth_token").expanduser().chmod(0o600)
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Sessions that are started meanwhile listen on 127.0.0.1 alone, with every port of theirs.
+
+    Ray does so by itself where it knows no clusters, as on macOS; elsewhere this variable says it, which Ray's own
+    processes read, and this one did when Ray was imported. What `_node_ip_address` says of 127.0.0.1 is overruled.
+    """
+    from ray._private import ray_constants
+
+    name, was = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    set_by_user = os.environ.get(name)
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = was
+        if set_by_user is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = set_by_user
+
+
+def _fitting(ray, demands: Sequence[Demand]) -> tuple[str, ...]:
+    never, later = unmet(demands, ray.nodes(), _growing(ray))
+    if never:
+        raise InputError(never)
+    return tuple(later)
+
+
+def _growing(ray) -> Mapping[str, float] | None:
+    """The most that an autoscaler may make of the cluster; None where none is told."""
+    found: Mapping[str, float] | None = ray._private.state.state.get_max_resources_from_cluster_config()
+    return found
+
+
 def _enough(ray, cpus: int, gpus: float) -> None:
-    there = ray.cluster_resources()
+    there = dict(ray.cluster_resources())
+    for name, most in (_growing(ray) or {}).items():
+        there[name] = max(there.get(name, 0), most)
     lines = [
         f"resources: the study asks for {wanted:g} {kind}s at once, and this Ray has {there.get(kind, 0):g}; lower "
         "concurrent_trials, workers or what each is given"

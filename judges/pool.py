@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,12 +52,14 @@ class JudgeReplica:
     """
 
     def __init__(self, specs: Sequence[str], store_uri: str | None) -> None:
+        from cluster import metrics
         from storage import open_store
         from storage.blocks import Blocks
 
         read = [JudgeSpec.model_validate_json(spec) for spec in specs]
         asks = any(spec.model is not None for spec in read)
-        loops = Loops(Blocks(open_store(store_uri)) if store_uri is not None and asks else None)
+        kept = metrics.observed(open_store(store_uri)) if store_uri is not None and asks else None
+        loops = Loops(None if kept is None else Blocks(kept, metrics.block))
         self._judges: dict[str, Judge] = {spec.label: make_judge(spec, loops) for spec in read}
         self._state = {"pid": os.getpid(), "calls": 0, "rows": 0, "errors": 0}
 
@@ -86,6 +88,7 @@ def start_pool(
     *,
     replicas: int = 1,
     num_cpus: float = 0.0,
+    nodes: Mapping[str, str] | None = None,
     store_uri: str | None = None,
     token: str | None = None,
     port: int = 8000,
@@ -96,6 +99,7 @@ def start_pool(
         replicas: processes at most, each with all of `judges`: one at first, more while calls queue.
         num_cpus: what a replica reserves. 0 on a single node, where a reservation would leave no CPU for trials,
             which then wait for ever without an error; 1 on a cluster.
+        nodes: labels of the nodes that replicas may be on; any if left out.
         store_uri: as of `JudgeReplica`.
         token: whoever brings it may use the pool over HTTP, on 127.0.0.1 and `port`; no port is opened without it.
 
@@ -120,7 +124,7 @@ def start_pool(
         **({"autoscaling_config": scaling} if replicas > 1 else {"num_replicas": 1}),
         max_ongoing_requests=ONGOING,
         max_queued_requests=QUEUED,
-        ray_actor_options={"num_cpus": num_cpus},
+        ray_actor_options={"num_cpus": num_cpus, **({"label_selector": dict(nodes)} if nodes else {})},
         health_check_period_s=2,
         logging_config=quiet,
     )(JudgeReplica)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 from collections import Counter
@@ -17,12 +18,14 @@ from typing import Any
 
 from rich.console import Console
 
+from cluster import metrics
 from cluster.session import session
 from dd_core.claim import preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.falsify import Bundle, Verdict, falsify
 from dd_core.judging import with_twins
 from dd_core.report import render_html
+from dd_core.resources import Demand
 from dd_core.study import Study, load_study, parse_study
 from dd_core.subjects.registry import get_subject, missing
 from judges.backends import open_backend
@@ -32,6 +35,7 @@ from sweeps.checking import check
 from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, places
 from sweeps.memory import require
+from sweeps.monitor import Monitor
 from sweeps.plan import coverage, make_manifest, outline, seconds, slot, study_id, subjects_at_hand
 from sweeps.progress import Display
 from sweeps.schedule import Schedule
@@ -93,7 +97,7 @@ def run_study(
     check_loggers(study)
     check_workers(study)
     asked = make_manifest(study)
-    opened = open_store(store)
+    opened = metrics.observed(open_store(store))
     files = StudyFiles(opened, study_id(study))
     manifest = files.write_manifest(asked)
     with log_file(files.study_id) as (log_path, out):
@@ -133,26 +137,41 @@ def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any],
     require(study)
     with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
         needed = study.resources
-        here = stack.enter_context(session(cpus=needed.cpus, gpus=needed.gpus))
+        cpus = needed.cpus + math.ceil(needed.judge_cpus)
+        here = stack.enter_context(session(cpus=cpus, gpus=needed.gpus, demands=_demands(study)))
         keep = stack.pop_all()
     with keep:
         dashboard = here.dashboard or "not running"
         _say(console, f"{files.study_id} · dashboard {dashboard} · store {files.store.uri}")
         for place in places(study, files.study_id):
             _say(console, place)
-        _prepare(study, console)
+        for line in here.waits:
+            _say(console, f"{line}; waiting until the cluster has grown")
+        if here.local:
+            study = study.model_copy(update={"resources": needed.on_one_machine()})
+        _prepare(study, console, here.local)
         _trials(study, files, manifest, console)
 
 
-def _prepare(study: Study, console: Console) -> None:
+def _demands(study: Study) -> list[Demand]:
+    """What single processes of the study ask of their nodes."""
+    subjects = subjects_at_hand(study)
+    workers = [study.resources.worker(name) for name in subjects] if study.resources.workers else []
+    return [*(study.resources.trial(name) for name in subjects), *workers, study.resources.judge]
+
+
+def _prepare(study: Study, console: Console, here: bool) -> None:
+    """Says what edits will reach, and prepares the subjects where trials run `here`; on a cluster each node prepares
+    those of its own trials."""
     from dd_core.subjects.loading import prepare
 
     for name in study.replicates:
         if name not in subjects_at_hand(study):
             _say(console, f"replication on {name} is left out: {missing(get_subject(name))}")
     for name in subjects_at_hand(study):
-        with _status(console, f"preparing {name} (once)"):
-            prepare(name, report=None if console.is_terminal else lambda line: _say(console, line))
+        if here:
+            with _status(console, f"preparing {name} (once)"):
+                prepare(name, report=None if console.is_terminal else lambda line: _say(console, line))
         for line in coverage(study, name):
             _say(console, line)
 
@@ -169,9 +188,10 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
             judges,
             replicas=study.resources.judge_replicas,
             num_cpus=study.resources.judge_cpus,
+            nodes=study.resources.judges_on,
             store_uri=files.store.uri,
         )
-    events = Queue(actor_options={"num_cpus": 0})
+    events = Queue(actor_options={"num_cpus": 0, "label_selector": {"ray.io/node-id": _this_node()}})
     context = Context(
         study.model_dump(mode="json"), files.study_id, files.store.uri, preregistration_hash(manifest),
         PoolClient(judges), events,
@@ -186,7 +206,8 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
 
     # Tune runs in a thread of its own: its handler for Ctrl-C waits for running trials, ours must not.
     thread = threading.Thread(target=work, name="trials", daemon=True)
-    done = Counter(slot(commit["spec"]["label"]) for commit in files.intact().values())
+    committed = list(files.intact().values())
+    done = Counter(slot(commit["spec"]["label"]) for commit in committed)
     planned = [trial for _, trials in outline(study) for trial in trials]
     weights: dict[str, float] = {}
     for trial in planned:
@@ -195,17 +216,27 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
         else:
             weights[trial.label] = seconds(study, trial)
     try:
+        monitor = Monitor(study, planned, committed)
         with Display(console, len(planned) - len(weights), len(planned), weights) as display:
             thread.start()
             while thread.is_alive() or not events.empty():
                 try:
-                    display.event(events.get(timeout=0.5))
+                    event = events.get(timeout=0.5)
+                    display.event(event)
+                    monitor.event(event)
                 except queue.Empty:
                     display.tick()
         if failure:
             raise failure[0]
     finally:
         stop_pool()
+
+
+def _this_node() -> str:
+    """The driver's own: what must live as long as the driver is not put where it could vanish earlier."""
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
 
 
 @contextlib.contextmanager

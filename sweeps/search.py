@@ -16,6 +16,8 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
+from cluster import metrics
+from cluster.placement import group
 from dd_core.errors import DDSweepError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
@@ -91,7 +93,7 @@ class WarmTrial(tune.Trainable):
             commit = self._bench.perform(self._spec)
         except (StudyFailed, SubjectUnavailable) as error:
             return {"done": True, "status": STOPPED, "error": str(error)}
-        self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
+        self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error", "seconds")}})
         return {"done": True, **logged(commit)}
 
     def _fit_in_memory(self) -> None:
@@ -100,7 +102,7 @@ class WarmTrial(tune.Trainable):
         Raises:
             StudyFailed: there is too little.
         """
-        share = self._study.resources.gpus_per_trial
+        share = self._study.resources.trial(self._spec.subject).gpus
         if share:
             config = self._spec.edit.config if self._spec.edit else None
             claim_gpu(trial_peak(self._study, self._spec.subject, config), share)
@@ -205,10 +207,14 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
         DDSweepError: as the schedule raises.
     """
     searcher = GenerationSearcher(
-        study, StudyFiles(open_store(context.store_uri), context.study_id), context.events.put
+        study, StudyFiles(metrics.observed(open_store(context.store_uri)), context.study_id), context.events.put
     )
     loggers = open_loggers(study, context.study_id)
-    resources = {"cpu": study.resources.threads, "gpu": study.resources.gpus_per_trial}
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """By the trial's subject: Tune hands a warm actor on to trials alone that ask for the same."""
+        return group(study.resources.trial(TrialSpec.model_validate_json(config["spec"]).subject))
+
     with tempfile.TemporaryDirectory(prefix="ddsweep-tune-", ignore_cleanup_errors=True) as scratch:
         results = tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, context=context), resources),

@@ -17,9 +17,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cluster import metrics
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
-from dd_core.errors import EditNotApplied, InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
+from dd_core.errors import (
+    EditInert,
+    EditNotApplied,
+    InputError,
+    JudgesUnavailable,
+    StoreError,
+    SubjectUnavailable,
+    TrialFailed,
+)
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS, STAGES, Reads
 from dd_core.operators.fitting import Fit, FitTask
@@ -99,8 +108,8 @@ class Workbench:
         report: Report,
     ) -> None:
         self.study, self.preregistration = study, preregistration
-        store = open_store(store_uri)
-        self.blocks = Blocks(store)
+        store = metrics.observed(open_store(store_uri))
+        self.blocks = Blocks(store, metrics.block)
         self.files = StudyFiles(store, study_id)
         self._fit, self._report = fit, report
         self._workshop = Workshop(
@@ -130,7 +139,7 @@ class Workbench:
         if done is not None:
             return done
         began = time.monotonic()
-        prepare(spec.subject)
+        prepare(spec.subject, report=lambda line: self._report({"kind": "note", "text": line}))
         commit: dict[str, Any] = {
             "trial": spec.trial_id,
             "role": spec.role,
@@ -146,6 +155,8 @@ class Workbench:
         except (StoreError, SubjectUnavailable):
             raise
         except (TrialFailed, InputError, EditNotApplied) as failure:
+            if isinstance(failure, EditInert | EditNotApplied):
+                self._report({"kind": "inert"})
             commit |= {"status": "failed", "error": str(failure)}
         commit["seconds"] = round(time.monotonic() - began, 3)
         return self.files.commit(spec.trial_id, commit)
