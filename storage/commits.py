@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _STUDIES = re.compile(r"studies/([^/]+)/manifest\.json")
 TRIALS_NAME = "trials.json"
+DERIVED = ("verdict.json", "report.html", "optuna.jsonl")
+"""What is made of the rows and overwritten; its digest is kept beside it, since nothing else names it."""
 
 
 def list_studies(store: Store) -> list[str]:
@@ -39,6 +41,11 @@ def is_hashed(manifest: dict[str, Any]) -> bool:
         return bool(manifest.get("hash") == manifest_hash(manifest))
     except ValueError:  # a NaN, which none is written with
         return False
+
+
+def digest_name(name: str) -> str:
+    """Where the digest of a derived file lies, in the study's folder."""
+    return f"digests/{name}.json"
 
 
 class StudyFiles:
@@ -203,8 +210,14 @@ class StudyFiles:
         return from_parquet(data)
 
     def put(self, name: str, data: bytes) -> None:
-        """Stores what is derived from the rows (`verdict.json`, `report.html`), in place of an older one."""
+        """Stores what is derived from the rows (`verdict.json`, `report.html`), in place of an older one.
+
+        Of what is in `DERIVED` the digest is stored next. A kill between the two leaves one that `ddsweep store verify`
+        names, and that a further run puts right.
+        """
         self.store.overwrite(f"{self.folder}/{name}", data)
+        if name in DERIVED:
+            self.store.overwrite(f"{self.folder}/{digest_name(name)}", seal({"sha256": sha256(data)}))
 
     def _commit_name(self, trial_id: str) -> str:
         return f"{self.folder}/commits/{_segment(trial_id)}.json"

@@ -89,7 +89,7 @@ class FilesystemStore(Store):
         return (self.root / check_name(name)).is_file()
 
     def now(self) -> datetime:
-        """By a file that is made and removed, since a file server dates by its clock; by ours where one may only read."""
+        """By a file that is made and removed, as a file server dates by its clock; by ours where one may only read."""
         probe = self.root / f"{_TEMPORARY}{uuid.uuid4().hex}"
         try:
             probe.touch(exist_ok=False)
