@@ -211,9 +211,13 @@ class Asker:
         assert self._blocks is not None
         try:
             block = self._blocks.get(spec)
-            return None if block is None else Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
+            if block is None:
+                return None
+            reply = Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
         except IntegrityError:
             return None
+        self._blocks.taken(block)
+        return reply
 
     def may_begin(self) -> None:
         """Nothing, while calls may be begun.

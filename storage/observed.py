@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Literal, TypeVar
 
-from storage.base import Store
+from storage.base import Entry, Leftover, Store
 
 T = TypeVar("T")
 Operation = Literal["create", "read", "overwrite", "list", "delete", "exists"]
@@ -24,7 +25,9 @@ _ANSWERS = (KeyError, ValueError)
 
 
 class ObservedStore(Store):
-    """Another store, observed. Pickles with the store inside it, and with `tell`.
+    """Another store, observed in what studies do with it; what is for cleaning up is passed on untold.
+
+    Pickles with the store inside it, and with `tell`.
 
     Args:
         store: what does the work.
@@ -54,11 +57,19 @@ class ObservedStore(Store):
         return self._timed("exists", lambda: self._store.exists(name))
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        """As the store lists. What the caller does between two names is not in the time that is told."""
-        began = time.monotonic()
-        with self._failures("list", began):
-            names = iter(self._store.list(prefix))
-        return self._passed_on(names, time.monotonic() - began)
+        return self._listed(lambda: self._store.list(prefix))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        return self._listed(lambda: self._store.entries(prefix))
+
+    def now(self) -> datetime:
+        return self._store.now()
+
+    def leftovers(self) -> Iterator[Leftover]:
+        return self._store.leftovers()
+
+    def discard(self, leftover: Leftover) -> None:
+        self._store.discard(leftover)
 
     def explain(self, error: Exception) -> str | None:
         return self._store.explain(error)
@@ -73,6 +84,13 @@ class ObservedStore(Store):
         self._tell(operation, time.monotonic() - began, False)
         return found
 
+    def _listed(self, call: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """A listing; what the caller does between two names is not in the time that is told."""
+        began = time.monotonic()
+        with self._failures("list", began):
+            found = iter(call())
+        return self._passed_on(found, time.monotonic() - began)
+
     @contextmanager
     def _failures(self, operation: Operation, began: float) -> Iterator[None]:
         """Tells of a call that raises."""
@@ -82,13 +100,13 @@ class ObservedStore(Store):
             self._tell(operation, time.monotonic() - began, not isinstance(error, _ANSWERS))
             raise
 
-    def _passed_on(self, names: Iterator[str], seconds: float) -> Iterator[str]:
+    def _passed_on(self, found: Iterator[T], seconds: float) -> Iterator[T]:
         while True:
             began = time.monotonic()
             with self._failures("list", began - seconds):
-                name = next(names, None)
+                one = next(found, None)
             seconds += time.monotonic() - began
-            if name is None:
+            if one is None:
                 self._tell("list", seconds, False)
                 return
-            yield name
+            yield one

@@ -51,7 +51,9 @@ class Workshop:
         self, blocks: Blocks, *, threads: int, device: str, judges: Iterable[JudgeSpec], score: Score, report: Report
     ) -> None:
         self.blocks = blocks
-        self.judges = {spec.label: JudgeId.of(spec) for spec in judges}
+        specs = list(judges)
+        self.judges = {spec.label: JudgeId.of(spec) for spec in specs}
+        self._kinds = {spec.label: spec.judge for spec in specs}
         self._threads, self._device = threads, device
         self._score, self._report = score, report
         self._engines: dict[str, Engine] = {}
@@ -113,6 +115,8 @@ class Workshop:
                     engine.drop_edit(other)
                 engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
             answers, states = engine.generate_and_read(requests, decoding, tags, on_tokens=on_tokens)
+            cut = sum(answer["finish_reason"] == "length" for answer in answers)
+            self._report({"kind": "answers", "n": len(answers), "cut": cut, "arm": arm})
             rows = [
                 {
                     "row_id": f"{spec.key[:16]}-{i:02d}",
@@ -228,7 +232,8 @@ class Workshop:
             except (QuotaExhausted, InputError) as error:
                 raise JudgesUnavailable(f"judge {label}: {error}") from error
             errors = sum(one["status"] == "error" for one in found)
-            self._report({"kind": "judged", "n": len(asked), "errors": errors})
+            told = {"n": len(asked), "judgements": len(found), "errors": errors, "judge": self._kinds[label]}
+            self._report({"kind": "judged", **told})
             return found
 
         return judged(self.blocks, judge, rows, score)

@@ -25,7 +25,7 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from dd_core.canonical import digest
-from dd_core.errors import EditNotApplied, TrialFailed
+from dd_core.errors import EditInert, EditNotApplied, TrialFailed
 from dd_core.operators.examples import Collator, Examples, blank, examples_of
 from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Shared, Workers
 from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
@@ -91,7 +91,7 @@ def fit_dpo(
         learning_rate=config.dpo_learning_rate,
     )
     if fit.files[WEIGHTS_FILE] == task.start[WEIGHTS_FILE]:
-        raise TrialFailed("the preferences changed no weight: the adapter is the one that they started from")
+        raise EditInert("the preferences changed no weight: the adapter is the one that they started from")
     return fit
 
 
@@ -141,7 +141,7 @@ class _Loop:
         try:
             adapter = read_adapter(files)
         except EditNotApplied as error:
-            raise TrialFailed(f"the fit made no edit: {error}") from error
+            raise EditInert(f"the fit made no edit: {error}") from error
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         metrics = {
             "loss": losses[-1],
