@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from cluster import metrics
-from cluster.session import session
+from cluster.session import Session, session
 from dd_core.claim import preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.falsify import Bundle, Verdict, falsify
@@ -103,9 +103,11 @@ def run_study(
     with log_file(files.study_id) as (log_path, out):
         console = console or out
         try:
-            if Schedule(study).pending(files.find):
+            schedule = Schedule(study)
+            if schedule.pending(files.find):
                 _run_what_is_left(study, files, manifest, console)
             else:
+                files.note_trials(commit["trial"] for commit in schedule.finished)
                 _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
             write_journal(files)
             return judge_study(opened, files.study_id)
@@ -141,6 +143,7 @@ def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any],
         here = stack.enter_context(session(cpus=cpus, gpus=needed.gpus, demands=_demands(study)))
         keep = stack.pop_all()
     with keep:
+        _reached_by_all(study, files, here)
         dashboard = here.dashboard or "not running"
         _say(console, f"{files.study_id} · dashboard {dashboard} · store {files.store.uri}")
         for place in places(study, files.study_id):
@@ -151,6 +154,24 @@ def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any],
             study = study.model_copy(update={"resources": needed.on_one_machine()})
         _prepare(study, console, here.local)
         _trials(study, files, manifest, console)
+
+
+def _reached_by_all(study: Study, files: StudyFiles, here: Session) -> None:
+    """Refuses a folder of this machine as the store of several nodes, each of which would fill one of its own.
+
+    Raises:
+        InputError: the nodes are several, or are about to be, and the study does not say that they share the path.
+    """
+    import ray
+
+    n_nodes = sum(node["Alive"] for node in ray.nodes())
+    if not files.store.uri.startswith("file:") or study.resources.store_is_shared or (n_nodes < 2 and not here.waits):
+        return
+    how_many = f"{n_nodes} nodes" if n_nodes > 1 else "one node that waits for others"
+    raise InputError(
+        f"store {files.store.uri}: it is a folder, and the cluster has {how_many}; give an s3:// store, or set "
+        "resources.store_is_shared: true if every node mounts this very path"
+    )
 
 
 def _demands(study: Study) -> list[Demand]:

@@ -127,6 +127,7 @@ class GenerationSearcher(Searcher):
         self._files, self._report = files, report
         self._journal = Journal(files.manifest())
         self._journal_due = 0.0
+        self._done: list[str] = []
         self._waiting: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
         self._max_failures = study.resources.max_failures
@@ -169,6 +170,9 @@ class GenerationSearcher(Searcher):
         if self._schedule.stopped != stopped:
             self._report({"kind": "stop", "label": "search-", "text": self._schedule.stopped})
         self._journal.add(self._schedule.finished)
+        self._done += [commit["trial"] for commit in self._schedule.finished]
+        if not waiting:
+            self._files.note_trials(self._done)
         if time.monotonic() >= self._journal_due:
             self._files.put("optuna.jsonl", self._journal.data)
             self._journal_due = time.monotonic() + _JOURNAL_EVERY_S
