@@ -131,19 +131,24 @@ class StudyFiles:
         Raises:
             IntegrityError: one is damaged, or one that was noted is missing; to run the study again mends it.
         """
-        found = {}
-        for trial in self._trials():
-            name = f"{self._commit_name(trial)} (run the study again to mend it)"
-            try:
-                found[trial] = read_checked(self.store, self._commit_name(trial), _unsealing(name))
-            except KeyError:
-                raise IntegrityError(f"{name} is missing") from None
-        return found
+        return {trial: self.read_commit(trial) for trial in self.committed()}
+
+    def read_commit(self, trial_id: str) -> dict[str, Any]:
+        """The commit of one trial, for a reader; its tables are not looked at.
+
+        Raises:
+            IntegrityError: it is damaged or missing.
+        """
+        name = f"{self._commit_name(trial_id)} (run the study again to mend it)"
+        try:
+            return read_checked(self.store, self._commit_name(trial_id), _unsealing(name))
+        except KeyError:
+            raise IntegrityError(f"{name} is missing") from None
 
     def intact(self) -> dict[str, dict[str, Any]]:
         """The commits that `find` finds, by trial id; a trial that is not here is to be run."""
         try:
-            trials = self._trials()
+            trials = self.committed()
         except IntegrityError:
             trials = self._listed()
         found = {trial: self.find(trial) for trial in trials}
@@ -222,7 +227,7 @@ class StudyFiles:
     def _commit_name(self, trial_id: str) -> str:
         return f"{self.folder}/commits/{_segment(trial_id)}.json"
 
-    def _trials(self) -> list[str]:
+    def committed(self) -> list[str]:
         """Ids of the trials that have a commit, sorted: those that are listed and those that were noted.
 
         Raises:
