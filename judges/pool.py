@@ -24,10 +24,17 @@ from judges.model_judge import Loops
 from judges.wire import ASKED_ROWS, CALL_ROWS, pack, unpack
 
 if TYPE_CHECKING:
+    from ray.serve import Application
     from ray.serve.handle import DeploymentHandle, DeploymentResponse
+    from ray.serve.schema import LoggingConfig
 
 APP = "ddsweep-judges"
+"""What a pool is called unless it is told; several in one Ray session need names of their own."""
+
 DEPLOYMENT = "judges"
+STOP_S = 2.0
+"""How long a replica that is stopped may go on with its calls: who stops a pool does not wait for them."""
+
 ATTEMPTS = 5
 BACK_OFF_S = 0.5
 """Pause after the first failed attempt; doubled each time, 7.5 s in all: a replica is replaced in 2 to 4 s."""
@@ -53,9 +60,11 @@ class JudgeReplica:
 
     def __init__(self, specs: Sequence[str], store_uri: str | None) -> None:
         from cluster import metrics
+        from cluster.hardening import close_port_of_replica
         from storage import open_store
         from storage.blocks import Blocks
 
+        close_port_of_replica()
         read = [JudgeSpec.model_validate_json(spec) for spec in specs]
         asks = any(spec.model is not None for spec in read)
         kept = metrics.observed(open_store(store_uri)) if store_uri is not None and asks else None
@@ -92,8 +101,10 @@ def start_pool(
     store_uri: str | None = None,
     token: str | None = None,
     port: int = 8000,
+    app: str = APP,
 ) -> None:
-    """Starts the pool; returns when its first replica answers.
+    """Starts the pool; returns when its first replica answers. One of the same name, as a driver that was killed leaves
+    it on a cluster, is replaced.
 
     Args:
         replicas: processes at most, each with all of `judges`: one at first, more while calls queue.
@@ -102,6 +113,7 @@ def start_pool(
         nodes: labels of the nodes that replicas may be on; any if left out.
         store_uri: as of `JudgeReplica`.
         token: whoever brings it may use the pool over HTTP, on 127.0.0.1 and `port`; no port is opened without it.
+        app: the pool's name in its Ray session.
 
     Raises:
         InputError: a judge is not known or lacks what it needs.
@@ -112,12 +124,37 @@ def start_pool(
         make_judge(spec).close()
     import ray
     from ray import serve
-    from ray.serve.schema import LoggingConfig
 
     if not ray.is_initialized():
         raise RuntimeError("the judge pool needs a Ray session: call ray.init() first")
-    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    bound, quiet = replicas_of(specs, replicas, num_cpus, nodes, store_uri), quietly()
+    if token is None:
+        serve.start(proxy_location="Disabled", logging_config=quiet)
+        serve.run(bound, name=app, route_prefix=None)
+        return
+    from ray.serve.config import HTTPOptions
+
+    from judges.entrance import entrance
+
+    http = HTTPOptions(host="127.0.0.1", port=port)
+    serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
+    serve.run(entrance(specs, bound, token, pool_state, quiet), name=app, route_prefix="/")
+
+
+def quietly() -> LoggingConfig:
+    """Serve's logs without a line for every call."""
+    from ray.serve.schema import LoggingConfig
+
+    return LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+def replicas_of(
+    specs: Sequence[JudgeSpec], replicas: int, num_cpus: float, nodes: Mapping[str, str] | None, store_uri: str | None
+) -> Application:
+    """The deployment of `JudgeReplica`, not started yet. Arguments as of `start_pool`."""
+    from ray import serve
+
     scaling = {"min_replicas": 1, "max_replicas": replicas, "target_ongoing_requests": 2, "upscale_delay_s": 1}
     deployment = serve.deployment(
         name=DEPLOYMENT,
@@ -126,27 +163,20 @@ def start_pool(
         max_queued_requests=QUEUED,
         ray_actor_options={"num_cpus": num_cpus, **({"label_selector": dict(nodes)} if nodes else {})},
         health_check_period_s=2,
-        logging_config=quiet,
+        graceful_shutdown_timeout_s=STOP_S,
+        logging_config=quietly(),
     )(JudgeReplica)
-    bound = deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
-    if token is None:
-        serve.start(proxy_location="Disabled", logging_config=quiet)
-        serve.run(bound, name=APP, route_prefix=None)
-        return
-    from ray.serve.config import HTTPOptions
-
-    from judges.entrance import entrance
-
-    http = HTTPOptions(host="127.0.0.1", port=port)
-    serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
-    serve.run(entrance(specs, bound, token, pool_state, quiet), name=APP, route_prefix="/")
+    return deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
 
 
-def stop_pool() -> None:
-    """Stops the pool and Serve's controller; the Ray session goes on."""
+def stop_pool(app: str = APP) -> None:
+    """Stops the pool, and Serve's controller unless it has other pools to look after; the Ray session goes on."""
     from ray import serve
 
-    serve.shutdown()
+    if serve.status().applications.keys() - {app}:
+        serve.delete(app)
+    else:
+        serve.shutdown()
 
 
 def pool_state() -> dict[str, str]:
@@ -172,15 +202,17 @@ class PoolClient:
 
     Args:
         judges: the judges that this client will ask; what `start_pool` was given, or a part of it.
+        app: the pool's name.
     """
 
-    def __init__(self, judges: Sequence[str | JudgeSpec]) -> None:
+    def __init__(self, judges: Sequence[str | JudgeSpec], app: str = APP) -> None:
         specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
         self._costly = {spec.label: JUDGES[spec.judge].costly for spec in specs}
+        self._app = app
         self._handle: DeploymentHandle | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_costly": self._costly, "_handle": None}
+        return {"_costly": self._costly, "_app": self._app, "_handle": None}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -246,5 +278,5 @@ class PoolClient:
         if self._handle is None:
             from ray import serve
 
-            self._handle = serve.get_deployment_handle(DEPLOYMENT, APP)
+            self._handle = serve.get_deployment_handle(DEPLOYMENT, self._app)
         return self._handle
