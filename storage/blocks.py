@@ -123,19 +123,21 @@ class Blocks:
 
     Args:
         tell: hears of every block that `get_or_make` gives: its kind, and which of the three attributes counts it.
+        not_before: ISO 8601 with its zone. What is made here was made after this, so nothing made here says that it is
+            older, however slow this machine's clock is (the rule of Lamport's clocks); "" sets no bound.
 
     Attributes:
         made, reused, repaired: how many blocks `get_or_make` has written, taken as found, and mended.
     """
 
-    def __init__(self, store: Store, tell: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, store: Store, tell: Callable[[str, str], None] | None = None, not_before: str = "") -> None:
         self.store = store
-        self._tell = tell
+        self._tell, self._not_before = tell, not_before
         self.made = self.reused = self.repaired = 0
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Blocks], tuple[Store, Callable[[str, str], None] | None]]:
-        return type(self), (self.store, self._tell)
+    def __reduce__(self) -> tuple[type[Blocks], tuple[Store, Callable[[str, str], None] | None, str]]:
+        return type(self), (self.store, self._tell, self._not_before)
 
     def get(self, spec: BlockSpec) -> Block | None:
         """The finished block for `spec`, None if there is none. Its files are checked when they are read.
@@ -195,7 +197,7 @@ class Blocks:
             if stored is not None and self._peek(spec.description) == stored:
                 self.store.delete(spec.description)
             ours |= self._put(spec, made, entries)
-            created = datetime.now(UTC).isoformat()
+            created = self._now()
             block = Block(spec.kind, spec.key, created, canonical(made.meta), entries)
             if self.store.create(spec.description, _description(spec, block)):
                 return self._count("made" if stored is None else "repaired", block)
@@ -254,6 +256,10 @@ class Blocks:
         """Removes objects that we wrote and that the winner of a race does not name."""
         for name in names:
             self.store.delete(f"{spec.folder}/{name}")
+
+    def _now(self) -> str:
+        now = datetime.now(UTC)
+        return (max(now, datetime.fromisoformat(self._not_before)) if self._not_before else now).isoformat()
 
     def _count(self, outcome: str, block: Block) -> Block:
         with self._lock:

@@ -138,6 +138,10 @@ class FilesystemStore(Store):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = error.filename or str(target)  # a full disk is told without a path: whose disk?
+            temporary.unlink(missing_ok=True)
+            raise
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from cluster import metrics
 from cluster.session import Session, session
+from dd_core.canonical import sha256
 from dd_core.claim import preregistration_hash
 from dd_core.errors import InputError, StudyFailed
 from dd_core.falsify import Bundle, Verdict, falsify
@@ -32,6 +33,8 @@ from judges.backends import open_backend
 from storage import Store, load_bundle, open_store
 from storage.commits import StudyFiles
 from sweeps.checking import check
+from sweeps.driver import Heartbeat, Superseded, driving
+from sweeps.faults import told
 from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, places
 from sweeps.memory import require
@@ -105,19 +108,24 @@ def run_study(
         try:
             schedule = Schedule(study)
             if schedule.pending(files.find):
-                _run_what_is_left(study, files, manifest, console)
-            else:
-                files.note_trials(commit["trial"] for commit in schedule.finished)
-                _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
-            write_journal(files)
-            return judge_study(opened, files.study_id)
-        except (InputError, KeyboardInterrupt):
+                with driving(files) as heart:
+                    _run_what_is_left(study, files, manifest, console, heart)
+                    return _judged(files)
+            files.note_trials(commit["trial"] for commit in schedule.finished)
+            _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
+            return _judged(files)
+        except (InputError, KeyboardInterrupt, Superseded):
             raise
         except StudyFailed as error:
             raise StudyFailed(f"{error}\nlog: {log_path}") from None
         except Exception as error:
             log.exception("the run ended by an error")
-            raise StudyFailed(f"{type(error).__name__}: {error}\nlog: {log_path}") from error
+            raise StudyFailed(f"{told(error, opened)}\nlog: {log_path}") from error
+
+
+def _judged(files: StudyFiles) -> StudyResult:
+    write_journal(files)
+    return judge_study(files.store, files.study_id)
 
 
 def judge_study(store: Store, study_id: str) -> StudyResult:
@@ -135,7 +143,9 @@ def judge_study(store: Store, study_id: str) -> StudyResult:
     return StudyResult(study_id, verdict, store.uri, place.removeprefix("file://"), bundle)
 
 
-def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
+def _run_what_is_left(
+    study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat
+) -> None:
     require(study)
     with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
         needed = study.resources
@@ -153,7 +163,7 @@ def _run_what_is_left(study: Study, files: StudyFiles, manifest: dict[str, Any],
         if here.local:
             study = study.model_copy(update={"resources": needed.on_one_machine()})
         _prepare(study, console, here.local)
-        _trials(study, files, manifest, console)
+        _trials(study, files, manifest, console, heart)
 
 
 def _reached_by_all(study: Study, files: StudyFiles, here: Session) -> None:
@@ -197,13 +207,15 @@ def _prepare(study: Study, console: Console, here: bool) -> None:
             _say(console, line)
 
 
-def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console) -> None:
+def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat) -> None:
     from ray.util.queue import Queue
 
-    from judges.pool import PoolClient, start_pool, stop_pool
+    from judges.pool import APP, PoolClient, start_pool, stop_pool
     from sweeps.search import Context, run_trials
 
     judges = with_twins(study.judges)
+    # Runs that share a cluster have pools of their own, save two of one study: they ask the same judges.
+    app = f"{APP}-{files.study_id}-{sha256(files.store.uri.encode())[:8]}"
     with _status(console, "starting the judge pool"):
         start_pool(
             judges,
@@ -211,11 +223,12 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
             num_cpus=study.resources.judge_cpus,
             nodes=study.resources.judges_on,
             store_uri=files.store.uri,
+            app=app,
         )
     events = Queue(actor_options={"num_cpus": 0, "label_selector": {"ray.io/node-id": _this_node()}})
     context = Context(
         study.model_dump(mode="json"), files.study_id, files.store.uri, preregistration_hash(manifest),
-        PoolClient(judges), events,
+        PoolClient(judges, app), events, manifest["created"],
     )  # fmt: skip
     failure: list[BaseException] = []
 
@@ -241,6 +254,7 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
         with Display(console, len(planned) - len(weights), len(planned), weights) as display:
             thread.start()
             while thread.is_alive() or not events.empty():
+                heart.check()
                 try:
                     event = events.get(timeout=0.5)
                     display.event(event)
@@ -250,7 +264,8 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
         if failure:
             raise failure[0]
     finally:
-        stop_pool()
+        if not heart.superseded:  # else the pool is the newer run's
+            stop_pool(app)
 
 
 def _this_node() -> str:

@@ -17,13 +17,15 @@ from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
 from cluster import metrics
+from cluster.hardening import keep_credentials_out_of_runtime_environments
 from cluster.placement import group
-from dd_core.errors import DDSweepError, StudyFailed, SubjectUnavailable
+from dd_core.errors import StoreError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
 from storage import open_store
 from storage.commits import StudyFiles
+from sweeps.faults import RESUMES, of_store, told
 from sweeps.journal import Journal
 from sweeps.logger_callbacks import open_loggers
 from sweeps.loggers import logged
@@ -43,7 +45,11 @@ STOPPED = "stopped"
 
 @dataclass(frozen=True)
 class Context:
-    """What every trial of a study is given: plain data and two handles, so that any process can open the rest."""
+    """What every trial of a study is given: plain data and two handles, so that any process can open the rest.
+
+    Args:
+        asked: when the manifest was written, ISO 8601; no block says that it is older.
+    """
 
     study: dict[str, Any]
     study_id: str
@@ -51,6 +57,7 @@ class Context:
     preregistration: str
     pool: PoolClient
     events: Queue
+    asked: str = ""
 
 
 @dataclass
@@ -78,7 +85,7 @@ class WarmTrial(tune.Trainable):
         self._study = parse_study(context.study)
         self._bench = Workbench(
             self._study, context.study_id, context.store_uri, context.preregistration,
-            score=context.pool.score, fit=fitter(self._study.resources), report=self._report,
+            score=context.pool.score, fit=fitter(self._study.resources), report=self._report, asked=context.asked,
         )  # fmt: skip
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -91,8 +98,13 @@ class WarmTrial(tune.Trainable):
         try:
             self._fit_in_memory()
             commit = self._bench.perform(self._spec)
-        except (StudyFailed, SubjectUnavailable) as error:
+        except (StudyFailed, StoreError, SubjectUnavailable) as error:
             return {"done": True, "status": STOPPED, "error": str(error)}
+        except Exception as error:
+            if of_store(error, self._bench.files.store) is None:
+                raise
+            # The store was waited for already, and the next trial would not fare better.
+            return {"done": True, "status": STOPPED, "error": told(error, self._bench.files.store)}
         self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error", "seconds")}})
         return {"done": True, **logged(commit)}
 
@@ -133,7 +145,7 @@ class GenerationSearcher(Searcher):
         self._max_failures = study.resources.max_failures
         self._failures: Counter[str] = Counter()
         self.lost: list[str] = []
-        self.error: DDSweepError | None = None
+        self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         if self.lost or self.error:
@@ -141,7 +153,7 @@ class GenerationSearcher(Searcher):
         if not self._waiting and not self._running:
             try:
                 self._waiting = self._next()
-            except DDSweepError as error:
+            except Exception as error:  # raised through Tune it would end the run without being told as what it is
                 self.error = error
             if not self._waiting:
                 return Searcher.FINISHED
@@ -208,11 +220,11 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
 
     Raises:
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
-        DDSweepError: as the schedule raises.
+        Exception: as the schedule and the store raise.
     """
-    searcher = GenerationSearcher(
-        study, StudyFiles(metrics.observed(open_store(context.store_uri)), context.study_id), context.events.put
-    )
+    files = StudyFiles(metrics.observed(open_store(context.store_uri)), context.study_id)
+    searcher = GenerationSearcher(study, files, context.events.put)
+    keep_credentials_out_of_runtime_environments()
     loggers = open_loggers(study, context.study_id)
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -236,8 +248,8 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
     if searcher.error:
         raise searcher.error
     if searcher.lost:
-        causes = {str(error).strip().splitlines()[-1] for error in results.errors}
+        causes = {told(error, files.store) for error in results.errors}
         raise StudyFailed(
             f"{', '.join(searcher.lost)} failed {study.resources.max_failures + 1} times by a fault of the machine "
-            f"({'; '.join(sorted(causes))}); what is finished is kept, and running again resumes"
+            f"({'; '.join(sorted(causes))}); {RESUMES}"
         )

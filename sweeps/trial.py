@@ -92,6 +92,7 @@ class Workbench:
         score: where judges run: (judge's label, rows of one block) → judgement rows.
         fit: where fits are made.
         report: receives progress events, each a dict with `kind`.
+        asked: when the manifest was written, ISO 8601; "" where there is none.
 
     Not thread-safe: one trial at a time.
     """
@@ -106,10 +107,11 @@ class Workbench:
         score: Score,
         fit: Fitter,
         report: Report,
+        asked: str = "",
     ) -> None:
         self.study, self.preregistration = study, preregistration
         store = metrics.observed(open_store(store_uri))
-        self.blocks = Blocks(store, metrics.block)
+        self.blocks = Blocks(store, metrics.block, asked)
         self.files = StudyFiles(store, study_id)
         self._fit, self._report = fit, report
         self._workshop = Workshop(

@@ -23,7 +23,7 @@ from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request, Spoken
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, identity
-from judges.base import JudgeRow
+from judges.base import JudgeRow, nobody_answers
 from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
@@ -231,6 +231,8 @@ class Workshop:
                 raise
             except (QuotaExhausted, InputError) as error:
                 raise JudgesUnavailable(f"judge {label}: {error}") from error
+            if (down := next(filter(nobody_answers, found), None)) is not None:  # no answer is to blame, nor any trial
+                raise JudgesUnavailable(f"judge {label}: {down['error']}")
             errors = sum(one["status"] == "error" for one in found)
             told = {"n": len(asked), "judgements": len(found), "errors": errors, "judge": self._kinds[label]}
             self._report({"kind": "judged", **told})
