@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
 import re
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -56,7 +58,8 @@ class S3Store(Store):
     that do not are why whoever reads checks again. Large objects travel in parts, several at once. That is not left to
     boto3's own transfer: it knows no `If-None-Match` on the completion of an upload (s3transfer 0.19). An upload in
     parts is seen by nobody before it is completed, and is aborted where it fails; what a kill leaves of one is a
-    leftover, which `ddsweep store gc` aborts.
+    leftover, which `ddsweep store gc` aborts. Servers that honour the condition on a plain put but not on a completion
+    are found by a probe before the first large object is created; there, each is created by one put.
 
     A conditional put that was tried again may meet its own first try: it counts as written if what is there is ours.
 
@@ -158,12 +161,10 @@ class S3Store(Store):
                 for one in page.get("Uploads", ()):
                     if is_name(name := one["Key"].removeprefix(self.prefix)):
                         upload = {"Key": one["Key"], "UploadId": one["UploadId"]}
-                        n_bytes = sum(
-                            part["Size"]
-                            for found in self._pages("list_parts", **upload)
-                            for part in found.get("Parts", ())
-                        )
-                        yield Leftover(name, n_bytes, one["Initiated"].astimezone(UTC), one["UploadId"])
+                        parts = [part for told in self._pages("list_parts", **upload) for part in told.get("Parts", ())]
+                        # One that still receives parts is young, whenever it began.
+                        last = max([one["Initiated"], *(part["LastModified"] for part in parts)]).astimezone(UTC)
+                        yield Leftover(name, sum(part["Size"] for part in parts), last, one["UploadId"])
         except ClientError as error:
             if code(error) not in _UNKNOWN_CALL:
                 raise
@@ -209,7 +210,9 @@ class S3Store(Store):
         from botocore.exceptions import ClientError
 
         key = self.prefix + check_name(name)
-        put = self._put if len(data) <= PART else self._put_in_parts
+        put = (
+            self._put if len(data) <= PART or (condition and not self._completes_conditionally) else self._put_in_parts
+        )
         for attempt in itertools.count(1):
             try:
                 put(key, data, **condition)
@@ -226,6 +229,24 @@ class S3Store(Store):
                     raise
             pause(attempt)
         raise AssertionError("unreachable")
+
+    @functools.cached_property
+    def _completes_conditionally(self) -> bool:
+        """Whether an upload in parts cannot take the place of an object, if told so: it is tried once."""
+        from botocore.exceptions import ClientError
+
+        key = f"{self.prefix}probe-{uuid.uuid4().hex}"
+        self._put(key, b"first")
+        try:
+            self._put_in_parts(key, b"second", IfNoneMatch="*")
+        except ClientError as error:
+            if code(error) in _REFUSED:
+                return True
+            if code(error) not in _UNKNOWN_CALL:
+                raise
+        finally:
+            self._ask("delete_object", Key=key)
+        return False
 
     def _put(self, key: str, data: bytes, **condition: str) -> None:
         self._ask("put_object", Key=key, Body=data, ChecksumSHA256=_sha256(data), **condition)
