@@ -7,8 +7,6 @@ Who calls brings the token of `$DDSWEEP_JUDGE_TOKEN`; without one there nothing 
 Serve's own settings say at which address.
 """
 
-from __future__ import annotations
-
 import os
 from typing import TYPE_CHECKING
 
@@ -43,8 +41,8 @@ class Service(BaseModel):
     nodes: dict[str, str] = {}
 
 
-def build(args: Service) -> Application:
-    """The application.
+def build(args: Service) -> "Application":
+    """The application. Serve reads the arguments by the annotation, which for that has to be the class itself.
 
     Raises:
         InputError: no token is set, or a judge is not known.

@@ -1,0 +1,49 @@
+"""A head of Ray's with token authentication, started as a user would start it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.nodes import RAY, free_port
+
+
+@pytest.fixture(scope="module")
+def token() -> str:
+    return secrets.token_hex(16)
+
+
+@pytest.fixture(scope="module")
+def head(token: str) -> Iterator[str]:
+    """A head of its own, started as a user would; its dashboard's address."""
+    port, dashboard, agent = free_port(), free_port(), free_port()
+    # Ray's sockets need a short path.
+    scratch = Path("/tmp") / f"dds-{secrets.token_hex(3)}"
+    process = subprocess.Popen(
+        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={port}", f"--dashboard-port={dashboard}",
+         f"--dashboard-agent-listen-port={agent}", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
+         f"--temp-dir={scratch}"],
+        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "AWS_EC2_METADATA_DISABLED": "true"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{dashboard}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        try:
+            urllib.request.urlopen(f"{url}/api/gcs_healthz", timeout=2)
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield url
+    process.terminate()
+    process.wait(timeout=60)
+    shutil.rmtree(scratch, ignore_errors=True)
