@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from cluster.hardening import close_port_of_replica
 from dd_core.canonical import sha256
 from dd_core.judging import JudgeSpec
 from judges import make_judge
@@ -47,6 +48,7 @@ class Entrance:
     """Checks the token, cuts rows into blocks, and hands them to the replicas."""
 
     def __init__(self, specs: Sequence[str], replicas: DeploymentHandle, token_digest: str, state: State) -> None:
+        close_port_of_replica()
         self._replicas, self._token_digest, self._state = replicas, token_digest, state
         self._judges: dict[str, dict[str, Any]] = {}
         for text in specs:

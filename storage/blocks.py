@@ -27,7 +27,7 @@ from storage.sealed import seal, unseal
 log = logging.getLogger(__name__)
 
 BLOCK_FORMAT = "ddsweep-block/1"
-BLOCK_VERSIONS = {"train": 2, "generate": 2, "judge": 2, "chat": 1, "checkpoint": 1, "fluency": 1, "rank": 1}
+BLOCK_VERSIONS = {"train": 2, "generate": 2, "judge": 2, "chat": 1, "checkpoint": 2, "fluency": 1, "rank": 1}
 """Kind → version. Raise a version when the same inputs would give other bytes: old blocks are then found no more."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+\.[A-Za-z0-9]{1,16}")

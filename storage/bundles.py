@@ -78,12 +78,16 @@ def find_study(source: str | Store, study_id: str | None = None) -> StudyFiles:
 
     Raises:
         StoreError: the store cannot be read.
-        InputError: several studies are there and none is named, or there is none.
+        InputError: several studies are there and none is named, there is none, or none can be called so.
     """
     from storage.commits import StudyFiles
 
     store, named = open_address(source) if isinstance(source, str) else (source, None)
-    return StudyFiles(store, study_id or named or _only_study(store))
+    wanted = named if study_id is None else study_id
+    try:
+        return StudyFiles(store, _only_study(store) if wanted is None else wanted)
+    except ValueError as error:
+        raise InputError(f"study: {error}") from None
 
 
 def united(left: Any, right: Any) -> Any:

@@ -20,6 +20,7 @@ from sweeps.verbs.judge import judge_app
 from sweeps.verbs.plan import plan
 from sweeps.verbs.profile import profile
 from sweeps.verbs.tools import TOOLS, tools
+from sweeps.verbs.watch import watch
 
 DEFAULT_STORE = "ddsweep-store"
 
@@ -105,6 +106,7 @@ app.command(epilog="Example: ddsweep submit demo.yaml --address http://127.0.0.1
     submit
 )
 app.command(epilog="Example: ddsweep plan sweeps/studies/demo.yaml")(plan)
+app.command(epilog="Example: ddsweep watch s3://bucket/studies")(watch)
 app.add_typer(jobs_app)
 
 

@@ -1,0 +1,261 @@
+"""A study is watched from its store alone: what is shown, what is read again, and what is said of its driver."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from storage import Store, open_store
+from storage.commits import StudyFiles
+from storage.observed import ObservedStore
+from sweeps import run
+from sweeps.interim import INTERIM
+from sweeps.watch import SILENT_S, Watcher, find
+from sweeps.watch_table import frame, listing
+from tests.sweeps.helpers import command, ddsweep, smoke
+from tests.sweeps.small_studies import performed
+
+
+def question(**changes: Any) -> dict[str, Any]:
+    return smoke(name="watched", replicates=[], **changes)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> StudyFiles:
+    """A study whose search is over, and whose confirmation has not begun."""
+    data = question(resources={"usd_per_hour": 3600.0})
+    return performed(data, tmp_path_factory.mktemp("half") / "store", until=lambda spec: spec.role == "confirm")
+
+
+def driver(files: StudyFiles, beats: int, state: str = "running", age_s: float = 0.0, name: str = "d1") -> None:
+    """Writes what a driver tells of itself."""
+    beat = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age_s)
+    told = {
+        "driver": name, "started": beat.isoformat(), "beat": beat.isoformat(), "beats": beats, "state": state,
+        "dashboard": "http://127.0.0.1:8265",
+    }  # fmt: skip
+    files.put("driver.json", json.dumps(told).encode())
+
+
+def shown(watcher: Watcher, width: int = 120, once: bool = False) -> str:
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(frame(watcher.look(once), width, 60))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_generations_trials_the_best_and_what_was_spent_are_shown(half: StudyFiles) -> None:
+    text = shown(Watcher(half))
+    assert re.search(r"base +1 +1 +0 +0 +0", text)
+    assert re.search(r"search 1 +2 +2 +0 +0 +0 +[+−]\d\.\d{3}", text)
+    assert re.search(r"▸ confirm +7 +0 +0 +0 +7 +–", text)
+    commits = half.commits()
+    seconds = sum(commit["seconds"] for commit in commits.values())
+    assert f"5 of 12 trials at most · {seconds / 3600:.2f} machine hours, about {seconds:.2f} USD" in text
+    best = max((commit for commit in commits.values() if commit["role"] == "search"), key=lambda one: one["score"])
+    assert f"best so far {best['spec']['label']}" in text and "learning_rate" in text
+
+
+def test_the_interval_is_the_falsifiers_and_is_no_ground_to_stop(half: StudyFiles) -> None:
+    watcher = Watcher(half)
+    look = watcher.look()
+    (trial,) = (one for one in look.trials if one.label == "search-1-0")
+    assert trial.shift is not None and trial.shift.low is not None and trial.shift.high is not None
+    commit = next(one for one in half.commits().values() if one["spec"]["label"] == "search-1-0")
+    # The score is the shift as a fraction of the axis' range, which is 1 for `assert`, less what the anchor lost.
+    assert trial.shift.mean == pytest.approx(commit["objectives"][0])
+    assert trial.shift.low < trial.shift.mean < trial.shift.high
+    assert trial.shift.n_prompts == 12
+    text = " ".join(shown(watcher).split())
+    assert INTERIM in text and "no ground" not in text.replace("no ground to stop", "")
+
+
+def test_no_fresh_row_is_read_before_the_end(half: StudyFiles, tmp_path: Path) -> None:
+    """A look at fresh would be a look that the falsifier does not know of."""
+    data = question()
+    files = performed(data, tmp_path / "store", until=lambda spec: spec.label == "treated-seed-2")
+    read: list[str] = []
+    Watcher(StudyFiles(Noting(files.store, read), files.study_id)).look()
+    tables = [name for name in read if name.endswith(".parquet")]
+    assert tables and all(re.search(r"/trials/(base|search)-", name) for name in tables)
+
+
+class Noting(ObservedStore):
+    """Notes what is read and listed."""
+
+    def __init__(self, store: Store, noted: list[str]) -> None:
+        super().__init__(store, lambda *_: None)
+        self._noted = noted
+
+    def read(self, name: str) -> bytes:
+        self._noted.append(name)
+        return super().read(name)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        self._noted.append(prefix)
+        return super().list(prefix)
+
+
+def test_only_what_is_new_is_read_again(tmp_path: Path) -> None:
+    data = question()
+    until = performed(data, tmp_path / "store", until=lambda spec: spec.label == "search-1-1")
+    read: list[str] = []
+    watcher = Watcher(StudyFiles(Noting(until.store, read), until.study_id))
+    assert len(watcher.look().trials) == 2
+    read.clear()
+    assert len(watcher.look().trials) == 2
+    idle = len(read)
+    assert idle <= 4 and not any("/commits/" in name and name.endswith(".json") for name in read)
+    performed(data, tmp_path / "store", until=lambda spec: spec.label == "search-2-0")
+    read.clear()
+    assert len(watcher.look().trials) == 3
+    assert sum(name.endswith(".json") and "/commits/" in name for name in read) == 1
+    assert len(read) == idle + 3  # the commit and its two tables
+
+
+def test_a_driver_is_alive_while_its_beats_change_whatever_the_clocks_say(half: StudyFiles) -> None:
+    clock = Time()
+    watcher = Watcher(half, clock)
+    driver(half, 1, age_s=-3600)  # an hour ahead of us
+    assert watcher.look().pulse.alive is None
+    clock.now += 5
+    driver(half, 2, age_s=7200)
+    look = watcher.look()
+    assert look.pulse.alive is True and look.pulse.dashboard == "http://127.0.0.1:8265"
+    assert re.search(r"▸ confirm +7 +0 +0 +1 +6", shown(watcher))
+    clock.now += SILENT_S + 1
+    look = watcher.look()
+    assert look.pulse.alive is False and "no heartbeat for" in look.pulse.words and not look.over
+    driver(half, 0, name="d2")  # another driver has taken over
+    assert watcher.look().pulse.alive is True
+
+
+def test_one_look_says_whose_clock_it_went_by(half: StudyFiles) -> None:
+    driver(half, 1, age_s=3)
+    assert re.search(r"running, last heartbeat [34] s ago, by this machine's clock", shown(Watcher(half), once=True))
+    driver(half, 1, age_s=3600)
+    assert "by this machine's clock: the driver may have stopped" in shown(Watcher(half), once=True)
+    driver(half, 1, state="interrupted")
+    assert "driver interrupted" in shown(Watcher(half), once=True)
+
+
+def test_names_and_errors_from_a_store_neither_colour_nor_move_anything(half: StudyFiles, tmp_path: Path) -> None:
+    data = question(statement="[red]red[/red] [link=http://x]x[/link]")
+    files = performed(data, tmp_path / "store", until=lambda spec: spec.role == "search")
+    assert "[red]red[/red] [link=http://x]x[/link]" in shown(Watcher(files))
+
+
+def test_it_fits_into_80_and_140_columns(half: StudyFiles) -> None:
+    for width in (80, 140):
+        text = shown(Watcher(half), width)
+        assert max(map(len, text.splitlines())) <= width
+        row = next(line for line in text.splitlines() if line.startswith(" search-1-0 "))
+        assert re.search(r"search-1-0 +done +\S+ +[+−]\S+ \[[+−]\S+, [+−]\S+\] +\d\.\d", row), row
+
+
+def test_a_damaged_commit_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    files = performed(question(), tmp_path / "store", until=lambda spec: spec.label == "search-2-0")
+    (path,) = (tmp_path / "store").glob("studies/*/commits/search-1-1-*.json")
+    path.write_bytes(b"{}")
+    look = Watcher(files).look()
+    assert len(look.trials) == 2 and len(look.damaged) == 1 and "search-1-1" in look.damaged[0]
+
+
+def test_of_several_studies_the_one_that_runs_is_watched_or_they_are_listed(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    one, two = (
+        performed({**question(), "name": name}, store, until=lambda spec: spec.role == "search") for name in ("a", "b")
+    )
+    listed = find(str(store), None)
+    assert isinstance(listed, list) and [entry.study_id for entry in listed] == [one.study_id, two.study_id]
+    driver(one, 3, age_s=10)
+    driver(two, 3, state="failed")
+    found = find(str(store), None)
+    assert isinstance(found, StudyFiles) and found.study_id == one.study_id
+    driver(two, 4, age_s=2)
+    found = find(str(store), None)
+    assert isinstance(found, StudyFiles) and found.study_id == two.study_id
+    named = find(f"{store}/studies/{one.study_id}", None)
+    assert isinstance(named, StudyFiles) and named.study_id == one.study_id
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(listing(str(store), listed))
+    assert re.search(rf"{one.study_id} +unknown +1 +none yet", console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_finished_study_shows_its_verdict(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    files = performed(question(), store)
+    run.judge_study(files.store, files.study_id)
+    driver(files, 9, state="finished")
+    look = Watcher(files).look()
+    assert look.over
+    done = ddsweep("watch", str(store))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^verdict (INCONCLUSIVE|FALSIFIED|INVALID|SURVIVES)", done.stdout, re.M)
+    assert "driver finished" in done.stdout and "report:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere"], "there is no store here"),
+        (["{store}", "smoke-00000000"], "no study 'smoke-00000000' (there: watched-"),
+        (["{store}", "../x"], "study: "),
+        (["{store}", ""], "study: "),
+        (["{store}", "x" * 2000], "study: "),
+        (["{empty}"], "there is no study in this store"),
+        (["ftp://host/x"], "ftp:// is not supported"),
+        (["s3://UPPER_case"], "an S3 address is"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_status_2(
+    half: StudyFiles, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    empty = tmp_path / "empty"
+    open_store(str(empty))
+    places = {"store": half.store.uri, "empty": str(empty)}
+    done = ddsweep("watch", *(one.format(**places) for one in arguments))
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and says in done.stderr
+    assert done.stdout == ""
+
+
+def test_on_a_terminal_it_goes_on_until_ctrl_c(half: StudyFiles, tmp_path: Path) -> None:
+    driver(half, 1)
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        command("watch", half.store.uri, "--every", "1"), stdin=other, stdout=other, stderr=other, close_fds=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+    )  # fmt: skip
+    os.close(other)
+    seen = b""
+    try:
+        deadline = time.monotonic() + 60
+        beats = 1
+        while b"running" not in seen and time.monotonic() < deadline:
+            driver(half, beats := beats + 1)
+            seen += os.read(main, 65536)
+        assert "▸ confirm".encode() in seen and b"running" in seen
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        os.close(main)
