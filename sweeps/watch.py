@@ -319,7 +319,8 @@ def find(source: str, named: str | None) -> StudyFiles | list[Listed]:
     for name, driver in drivers.items():
         files = StudyFiles(store, name)
         verdict = _json(files, "verdict.json")
-        listed.append(Listed(name, driver, len(files.committed()), verdict and str(verdict.get("verdict"))))
+        outcome = None if verdict is None else str(verdict.get("verdict"))
+        listed.append(Listed(name, driver, len(files.committed()), outcome))
     return listed
 
 

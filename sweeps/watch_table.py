@@ -125,7 +125,8 @@ def _trials(look: Look, room: int, width: int) -> Table:
         style = "red" if one.status == "failed" else "green"
         said = one.error if one.error else ", ".join(f"{name} {_short(value)}" for name, value in one.settings.items())
         shift = _interval(one.shift) if one.shift else Text("–", style="dim")
-        cells = [Text(one.label), Text(one.status, style=style), _signed(one.score), shift, f"{one.seconds / 60:.1f}"]
+        cells: list[str | Text] = [Text(one.label), Text(one.status, style=style), _signed(one.score), shift]
+        cells.append(f"{one.seconds / 60:.1f}")
         table.add_row(*cells, *([Text(said, style="red" if one.error else "dim")] if roomy else []))
     hidden = len(look.trials) - len(shown)
     if hidden:

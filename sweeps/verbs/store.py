@@ -152,12 +152,12 @@ def store_optuna(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A file that does not exist yet.")],
 ) -> None:
     """Write a study's search as an Optuna journal, which optuna-dashboard opens."""
-    from storage.bundles import open_study
+    from storage.bundles import find_study
     from sweeps.journal import write_journal
 
     if is_there(str(out)):
         raise InputError(f"{out}: is there already; give another name")
-    files, _ = open_study(source)
+    files = find_study(source)
     data = write_journal(files)
     print(f"journal: {folder_writer(out.parent)(out.name, data)}; optuna-dashboard {out} shows it")
 
