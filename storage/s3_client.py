@@ -50,6 +50,11 @@ REASONS = {
     "AccessDenied": "these credentials may not list, read and write here",
     "403": "these credentials may not list, read and write here",
     "PermanentRedirect": "the bucket is in another region; set AWS_REGION",
+    "XMinioStorageFull": "its disks are full; free some space there",
+    "InsufficientStorage": "its disks are full; free some space there",
+    "507": "its disks are full; free some space there",
+    "QuotaExceeded": "the quota there is full; raise it, or delete what is not needed (ddsweep store gc)",
+    "RequestTimeTooSkewed": "this machine's clock is too far from the server's; set it right",
     "NotImplemented": "the server does not know conditional writes (If-None-Match: *); use one that honours them",
 }
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import optuna
-import psutil
 import pytest
 import ray
 from moto.server import ThreadedMotoServer
@@ -70,8 +68,9 @@ def verdict_bytes(result: StudyResult) -> bytes:
 
 
 def objects(result: StudyResult) -> dict[str, bytes]:
+    """All but who drove the study last."""
     store = open_store(result.store_uri)
-    return {name: store.read(name) for name in store.list("")}
+    return {name: store.read(name) for name in store.list("") if not name.endswith("/driver.json")}
 
 
 def quiet() -> Console:
@@ -149,24 +148,6 @@ def test_a_damaged_table_is_rebuilt_from_its_blocks(done):
     store.overwrite(table, b"not a table")
     run_study(smoke(), done.store_uri, console=quiet())
     assert objects(done) == before
-
-
-def test_a_killed_trial_process_is_retried_and_changes_nothing(done, tmp_path):
-    class Killer(io.StringIO):
-        killed = 0
-
-        def write(self, text: str) -> int:
-            if "[3/" in text and not self.killed:
-                for process in psutil.Process().children(recursive=True):
-                    if re.match("ray::(WarmTrial|ResourceTrainable)", " ".join(process.cmdline())):
-                        process.kill()
-                        self.killed += 1
-            return super().write(text)
-
-    killer = Killer()
-    result = run_study(smoke(), str(tmp_path / "store"), console=Console(file=killer))
-    assert killer.killed
-    assert verdict_bytes(result) == verdict_bytes(done)
 
 
 def test_a_trial_that_fails_for_its_own_reasons_is_committed_and_the_study_goes_on(session, tmp_path):

@@ -1,0 +1,112 @@
+"""The store fails, is full, slow, or lies, while a study runs."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Switch
+from tests.faults.helpers import Look, Run, same
+from tests.storage.proxy import Answer, Forward, Unruly, error
+
+
+def test_it_answers_nothing_for_20_s_and_the_same_run_goes_on(undisturbed: str, bucket: str, proxy: Switch) -> None:
+    run = Run(bucket).until(lambda look: look.commits() >= 2)
+    until = time.monotonic() + 20
+
+    def down(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
+        if time.monotonic() > until:
+            return forward()
+        return None if int(time.monotonic()) % 2 else error(503, "ServiceUnavailable")
+
+    before = Look(bucket).finished()
+    proxy.meddle = down
+    run.ends()
+    assert time.monotonic() > until
+    same(bucket, undisturbed, before)
+
+
+def test_it_takes_2_s_for_every_call_for_a_while(undisturbed: str, bucket: str, proxy: Switch) -> None:
+    run = Run(bucket).until(lambda look: look.commits() >= 2)
+    slow, until = Unruly(slow_s=2), time.monotonic() + 30
+    proxy.meddle = lambda *call: slow(*call) if time.monotonic() < until else call[2]()
+    run.ends()
+    assert len(slow.requests) >= 10
+    same(bucket, undisturbed)
+
+
+def test_one_object_in_seven_comes_damaged_and_none_is_made_again(undisturbed: str, bucket: str, proxy: Switch) -> None:
+    Run(bucket).until(lambda look: look.commits() >= 3).kill()
+    before = Look(bucket).finished()
+    proxy.meddle = unruly = Unruly(damaged=7)
+    Run(bucket).ends()
+    assert len(unruly.done) >= 5
+    proxy.meddle = None
+    same(bucket, undisturbed, before)
+
+
+def test_it_is_full_and_says_so(undisturbed: str, bucket: str, proxy: Switch) -> None:
+    run = Run(bucket).until(lambda look: look.commits() >= 3)
+
+    def full(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
+        return error(507, "XMinioStorageFull") if request.command in ("PUT", "POST") else forward()
+
+    proxy.meddle = full
+    run.ends(1)
+    first, *_ = run.err.splitlines()
+    assert first.startswith(f"store {bucket}: ") and "full" in first and "running again resumes" in first
+    assert "Traceback" not in run.err
+    before, proxy.meddle = Look(bucket).finished(), None
+    Run(bucket).ends()
+    same(bucket, undisturbed, before)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Takes what is left of a disk."""
+    ballast = disk / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    return ballast
+
+
+def test_its_disk_is_full_and_the_run_says_so(undisturbed: str, disk: Path) -> None:
+    store = str(disk / "store")
+    run = Run(store).until(lambda look: look.commits() >= 3)
+    ballast = fill(disk)
+    run.ends(1)
+    first, *_ = run.err.splitlines()
+    assert first.startswith("store file://") and "No space left on device" in first
+    assert "running again resumes" in first and "Traceback" not in run.err
+    before = Look(store).finished()
+    ballast.unlink()
+    Run(store).ends()
+    same(store, undisturbed, before)
+
+
+def test_the_disk_of_the_scratch_folder_is_full(undisturbed: str, disk: Path, tmp_path: Path) -> None:
+    store, scratch = str(tmp_path / "store"), {"TMPDIR": str(disk)}
+    run = Run(store, worker_env=scratch).until(lambda look: look.blocks("train") >= 1)
+    fill(disk)
+    run.ends()  # a trial that finds no room is made again by a process that looks for another folder
+    same(store, undisturbed)
