@@ -222,7 +222,9 @@ class StudyFiles:
         """
         self.store.overwrite(f"{self.folder}/{name}", data)
         if name in DERIVED:
-            self.store.overwrite(f"{self.folder}/{digest_name(name)}", seal({"sha256": sha256(data)}))
+            self.store.overwrite(
+                f"{self.folder}/{digest_name(name)}", seal({"sha256": sha256(data), "n_bytes": len(data)})
+            )
 
     def _commit_name(self, trial_id: str) -> str:
         return f"{self.folder}/commits/{_segment(trial_id)}.json"

@@ -66,8 +66,8 @@ class Check:
     sound: Callable[[bytes], object] | None = None
 
 
-_ENDS = {"json": b"}", "jsonl": b"}", "parquet": b"PAR1", "html": b"</html>"}
-"""How a whole file ends, by its extension."""
+_ENDS = {"json": b"\n}\n", "parquet": b"PAR1"}
+"""How a whole object ends of which nothing tells the length, by its extension: sealed JSON, and tables."""
 
 AGAIN = "run the study again to rebuild it from its blocks"
 ANEW = "run the study again to make it anew"
@@ -175,11 +175,11 @@ class _Verification:
     def _derived(self, study: Listed, inside: str) -> Iterator[Check]:
         kept = f"{study.folder}/{digest_name(inside)}"
         try:
-            its_digest = read_checked(self.store, kept, lambda data: unseal(data, kept))["sha256"]
+            said = read_checked(self.store, kept, lambda data: unseal(data, kept))
         except (IntegrityError, KeyError):
             self._wrong(kept, DERIVE)
         else:
-            yield Check(f"{study.folder}/{inside}", its_digest, None, DERIVE)
+            yield Check(f"{study.folder}/{inside}", said["sha256"], said["n_bytes"], DERIVE)
 
     def _block(self, key: tuple[str, str]) -> list[Check]:
         """What a block's `block.json` names."""
@@ -226,7 +226,7 @@ class _Verification:
         except KeyError:
             return Finding(name, "missing", note)
         end = _ENDS.get(name.rpartition(".")[2], b"")
-        cut = len(data) < n_bytes if n_bytes is not None else not data.rstrip().endswith(end) or not data
+        cut = len(data) < n_bytes if n_bytes is not None else not (data.endswith(end) or _is_json(data))
         return Finding(name, "truncated" if cut else "altered", note)
 
     def _orphaned(self, folder: str, names: Iterable[str], note: str) -> None:
@@ -242,6 +242,15 @@ class _Verification:
             note = "its writer was ended before it was done; ddsweep store gc removes it"
             left = [one.name for one in self.inventory.leftovers] + [one.name for one in self.inventory.probes]
             self.findings |= {Finding(name, "orphaned", note) for name in left}
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether it is whole JSON: an object that was cut is none, one that a person wrote may end otherwise than ours."""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _manifest(data: bytes) -> None:
