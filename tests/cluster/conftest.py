@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cluster.nodes import RAY, free_port
@@ -44,6 +46,10 @@ def head(token: str) -> Iterator[str]:
         except OSError:
             time.sleep(0.5)
     yield url
-    process.terminate()
+    top = psutil.Process(process.pid)
+    # Not by SIGTERM: on a busy machine `ray start --block` took more than a minute to end what it had started.
+    for one in (top, *top.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait(timeout=60)
     shutil.rmtree(scratch, ignore_errors=True)

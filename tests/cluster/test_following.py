@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.asking import ask
-from tests.cluster.nodes import RAY
+from tests.cluster.asking import ask, submit_by_hand
 
 pytestmark = pytest.mark.alone
 
@@ -78,12 +77,11 @@ def gate(head: str) -> Iterator[Gate]:
 def counting(head: str, token: str) -> str:
     """A job that counts to LINES in 12 s, as one of ours, and ends with STATUS."""
     job = f"ddsweep-count-{secrets.token_hex(3)}"
-    code = f"for i in $(seq {LINES}); do echo counted $i.; sleep 0.5; done; exit {STATUS}"
-    subprocess.run(
-        [RAY, "job", "submit", "--no-wait", "--address", head, "--submission-id", job, "--metadata-json",
-         '{"ddsweep": "0.1.0", "by": "root"}', "--", "bash", "-c", f"'{code}'"],
-        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}, capture_output=True, check=True,
-    )  # fmt: skip
+    asked = {
+        "entrypoint": f"for i in $(seq {LINES}); do echo counted $i.; sleep 0.5; done; exit {STATUS}",
+        "submission_id": job, "metadata": {"ddsweep": "0.1.0", "by": "root"},
+    }  # fmt: skip
+    submit_by_hand(head, token, asked)
     return job
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 import urllib.request
 from pathlib import Path
@@ -11,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.asking import ask, one_line
-from tests.cluster.nodes import RAY, free_port
+from tests.cluster.asking import ask, one_line, submit_by_hand
+from tests.cluster.nodes import free_port
 from tests.sweeps.helpers import smoke
 
 pytestmark = pytest.mark.alone
@@ -64,11 +62,7 @@ def test_another_users_study_is_not_stopped_by_a_slip(head: str, token: str, fin
 
 
 def test_a_job_of_others_is_named_as_such(head: str, token: str) -> None:
-    env = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    subprocess.run(
-        [RAY, "job", "submit", "--no-wait", "--address", head, "--submission-id", "theirs", "--", "sleep", "1"],
-        env=env, capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
+    submit_by_hand(head, token, {"entrypoint": "sleep 1", "submission_id": "theirs"})
     for verb in ("status", "logs", "stop"):
         one_line(ask(verb, "theirs", "--address", head, token=token), "theirs", "no study of ddsweep")
     assert "theirs" not in ask("status", "--address", head, token=token).stdout
