@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ray.serve import Application
     from ray.serve.handle import DeploymentHandle, DeploymentResponse
     from ray.serve.schema import LoggingConfig
+
+log = logging.getLogger(__name__)
 
 APP = "ddsweep-judges"
 """What a pool is called unless it is told; several in one Ray session need names of their own."""
@@ -169,14 +172,26 @@ def replicas_of(
     return deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
 
 
-def stop_pool(app: str = APP) -> None:
-    """Stops the pool, and Serve's controller unless it has other pools to look after; the Ray session goes on."""
+def stop_pool(app: str = APP, within_s: float = 60.0) -> None:
+    """Stops the pool, and Serve's controller unless it has other pools to look after; the Ray session goes on.
+
+    Args:
+        within_s: how long that is waited for; Serve goes on with it afterwards.
+    """
     from ray import serve
 
-    if serve.status().applications.keys() - {app}:
-        serve.delete(app)
-    else:
-        serve.shutdown()
+    def stop() -> None:
+        try:
+            if serve.status().applications.keys() - {app}:
+                serve.delete(app)
+            else:
+                serve.shutdown()
+        except Exception as error:  # of a session that ends meanwhile, with all that is in it
+            log.warning("the judge pool was not stopped in order: %s", error)
+
+    stopping = threading.Thread(target=stop, name="stop-pool", daemon=True)
+    stopping.start()
+    stopping.join(within_s)
 
 
 def pool_state() -> dict[str, str]:

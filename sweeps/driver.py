@@ -28,7 +28,7 @@ DRIVER_NAME = "driver.json"
 BEAT_S = 5.0
 """Between two beats: two small requests, 0.09 USD a day at the price of AWS."""
 
-LAST_BEAT_S = 3.0
+LAST_BEAT_S = 2.0
 """How long the end of a run waits for its last beat: a store that does not answer must not hold up Ctrl-C."""
 
 State = Literal["running", "finished", "failed", "interrupted"]

@@ -46,6 +46,8 @@ from sweeps.shell import log_file
 from sweeps.train import check_workers
 
 DEFAULT_STORE = "ddsweep-store"
+STOP_POOL_S = 4.0
+"""What of the 10 s in which Ctrl-C ends a run its judge pool has; with the last heartbeat and Ray it takes 3 s."""
 
 log = logging.getLogger(__name__)
 
@@ -265,7 +267,7 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
             raise failure[0]
     finally:
         if not heart.superseded:  # else the pool is the newer run's
-            stop_pool(app)
+            stop_pool(app, STOP_POOL_S)
 
 
 def _this_node() -> str:
