@@ -30,6 +30,7 @@ from tests.sweeps.outside import Ports, Prometheus, Secrets, ray_folder, running
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.alone,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's prometheus"),
 ]
 
@@ -51,7 +52,7 @@ def question(url: str) -> dict[str, Any]:
     }  # fmt: skip
     return smoke(
         name="watched", replicates=[], judges=["checklist", "delivery", {"judge": "mcas", "model": model}],
-        search={"generations": 1}, confirm={"train_seeds": 3}, resources={"usd_per_hour": 10.0},
+        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 3}, resources={"usd_per_hour": 10.0},
     )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 found.ports.look(process.pid)
                 found.arguments += known.in_command_lines(process.pid)
                 look(found, watcher, out, ray)
-                time.sleep(1)
+                time.sleep(2)
             found.status = process.wait()
             found.names = watcher.names()
             found.series = watcher.query('last_over_time({__name__=~"ray_ddsweep_.*"}[10m])')
@@ -196,8 +197,8 @@ def test_what_was_scraped_is_what_is_stored(seen: Seen) -> None:
     assert 0.8 * rows(seen, "judge", "status", "error") <= errors <= rows(seen, "judge", "status", "error")
     assert latest(seen, "ddsweep_judgements_total", judge="mcas", status="ok") > 0
     assert latest(seen, "ddsweep_tokens_total") > latest(seen, "ddsweep_responses_total")
-    assert latest(seen, "ddsweep_trials") == 1 + 2 + 7 and latest(seen, "ddsweep_trials", state="failed") == 0
-    assert latest(seen, "ddsweep_trials", state="done") >= 8
+    assert latest(seen, "ddsweep_trials") == 1 + 1 + 7 and latest(seen, "ddsweep_trials", state="failed") == 0
+    assert latest(seen, "ddsweep_trials", state="done") >= 7
     assert latest(seen, "ddsweep_blocks_total", kind="generate", outcome="reused") > 0
     assert latest(seen, "ddsweep_blocks_total", kind="chat", outcome="made") > 0  # of a replica of the judges
     assert latest(seen, "ddsweep_store_seconds_count", operation="create", outcome="ok") > 0
