@@ -28,8 +28,8 @@ from storage.inventory import DESCRIPTION, READERS, Inventory, Listed, commits_o
 from storage.sealed import unseal
 
 Kind = Literal["missing", "truncated", "altered", "orphaned"]
-Report = Callable[[int, int], None]
-"""(objects looked at, all)"""
+Report = Callable[[int, int, str], None]
+"""(done, all, of what)"""
 
 
 @dataclass(frozen=True, order=True)
@@ -75,7 +75,7 @@ DERIVE = "made of the rows: run the study again, or ddsweep falsify and ddsweep 
 
 
 def verify(
-    store: Store, study_id: str | None = None, report: Report = lambda done, total: None
+    store: Store, study_id: str | None = None, report: Report = lambda done, total, what: None
 ) -> tuple[list[Finding], int]:
     """What is wrong in a store, in the order of the names, and how many objects were looked at.
 
@@ -132,20 +132,19 @@ class _Verification:
             if study_id in (None, name):
                 checks |= {(one.name, one.digest): one for one in self._study(name, study)}
         blocks = sorted(self.named | ({*self.inventory.blocks} if study_id is None else set()))
-        for several in self._each(self._block, blocks, 0, len(blocks)):
+        for several in self._each(self._block, blocks, "blocks read"):
             checks |= {(one.name, one.digest): one for one in several}  # these know how many bytes were written
-        total = len(blocks) + len(checks)
-        for finding in self._each(self._held, list(checks.values()), len(blocks), total):
+        for finding in self._each(self._held, list(checks.values()), "objects checked"):
             self.findings |= {finding} - {None}
         if study_id is None:
             self._nobodys()
-        return sorted(self.findings), total
+        return sorted(self.findings), len(blocks) + len(checks)
 
-    def _each(self, call: Callable[[Any], Any], items: Sequence[Any], before: int, total: int) -> Iterator[Any]:
+    def _each(self, call: Callable[[Any], Any], items: Sequence[Any], what: str) -> Iterator[Any]:
         """What `call` makes of each item, several at once, in their order."""
         with ThreadPoolExecutor(READERS) as pool:
-            for done, found in enumerate(pool.map(call, items), before + 1):
-                self.report(done, total)
+            for done, found in enumerate(pool.map(call, items), 1):
+                self.report(done, len(items), what)
                 yield found
 
     def _study(self, study_id: str, study: Listed) -> Iterator[Check]:
