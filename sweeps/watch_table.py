@@ -21,7 +21,9 @@ FIXED_LINES = 16
 
 FEWEST_TRIALS = 3
 ROOMY = 110
-"""Columns from which on there is room for each trial's settings."""
+"""Columns from which on there is room for each trial's settings; they have what is left of `NUMBERS`."""
+
+NUMBERS = 88
 
 MINUS = "−"
 _VERDICTS = {
@@ -42,6 +44,10 @@ def frame(look: Look, width: int, height: int = 40) -> RenderableType:
     if any(trial.shift for trial in look.trials):
         told = f"shift on eval: {look.axis} in the claimed direction, 95% interval over prompts: {INTERIM}"
         parts.append(Text(told, style="bold yellow"))
+    failed = [trial for trial in look.trials if trial.error is not None]
+    if failed and width < ROOMY:
+        line = Text(f"{failed[-1].label} failed: {failed[-1].error}", style="red", no_wrap=True, overflow="ellipsis")
+        parts.append(line)
     parts += [Text(line, style="red") for line in look.damaged[:3]]
     if look.verdict is not None:
         parts += [Text(""), *_verdict(look)]
@@ -115,10 +121,8 @@ def _trials(look: Look, room: int, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, expand=False)
     roomy = width >= ROOMY
     table.add_column("trial", overflow="ellipsis", no_wrap=True, max_width=32 if roomy else 25)
-    table.add_column("state", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("shift on eval", justify="right", no_wrap=True)
-    table.add_column("min", justify="right", no_wrap=True)
+    for title in ("state", "score", "shift on eval", "min"):
+        table.add_column(title, justify="left" if title == "state" else "right", no_wrap=True)
     if roomy:
         table.add_column("settings", overflow="ellipsis", no_wrap=True)
     for one in shown:
@@ -127,7 +131,9 @@ def _trials(look: Look, room: int, width: int) -> Table:
         shift = _interval(one.shift) if one.shift else Text("–", style="dim")
         cells: list[str | Text] = [Text(one.label), Text(one.status, style=style), _signed(one.score), shift]
         cells.append(f"{one.seconds / 60:.1f}")
-        table.add_row(*cells, *([Text(said, style="red" if one.error else "dim")] if roomy else []))
+        if roomy:  # cut here: rich would take the room for a long error from the numbers
+            cells.append(Text(_cut(said, width - NUMBERS), style="red" if one.error else "dim"))
+        table.add_row(*cells)
     hidden = len(look.trials) - len(shown)
     if hidden:
         table.caption, table.caption_justify = f"and {hidden} more", "left"
@@ -153,6 +159,11 @@ def _interval(shift: Shift) -> str:
     if shift.low is None or shift.high is None:
         return _signed(shift.mean)
     return f"{_signed(shift.mean)} [{_signed(shift.low)}, {_signed(shift.high)}]"
+
+
+def _cut(text: str, n: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= n else f"{line[: n - 1]}…"
 
 
 def _short(value: object) -> str:

@@ -5,6 +5,7 @@ One study runs once for all of it: on an S3 store, with a judge that is a model,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
@@ -52,7 +53,8 @@ def question(url: str) -> dict[str, Any]:
     }  # fmt: skip
     return smoke(
         name="watched", replicates=[], judges=["checklist", "delivery", {"judge": "mcas", "model": model}],
-        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 3}, resources={"usd_per_hour": 10.0},
+        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 3},
+        resources={"usd_per_hour": 10.0},
     )  # fmt: skip
 
 
@@ -78,6 +80,7 @@ class Seen:
     arguments: list[str] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
     refused: int = 0
+    actors: bytes = b""
 
 
 def expressions() -> list[str]:
@@ -142,13 +145,18 @@ def look(found: Seen, watcher: Prometheus, out: Path, ray: Path) -> None:
     for expression in expressions():
         values = [float(one["value"][1]) for one in watcher.query(expression)]
         found.values.setdefault(expression, []).extend(values)
-    if (dashboard := re.search(r"dashboard (http://\S+)", out.read_text())) and not found.refused:
-        try:
-            urllib.request.urlopen(f"{dashboard[1]}/api/jobs/", timeout=5)
-        except urllib.error.HTTPError as error:
-            found.refused = error.code
-        except OSError:
-            return
+    if (dashboard := re.search(r"dashboard (http://\S+)", out.read_text())) is None:
+        return
+    actors = f"{dashboard[1]}/api/v0/actors?detail=1&limit=1000"
+    try:
+        urllib.request.urlopen(actors, timeout=5)
+    except urllib.error.HTTPError as error:
+        found.refused = error.code
+    except OSError:
+        return
+    token = {"Authorization": f"Bearer {found.secrets.planted['RAY_AUTH_TOKEN']}"}
+    with contextlib.suppress(OSError):
+        found.actors += urllib.request.urlopen(urllib.request.Request(actors, headers=token), timeout=5).read()
 
 
 def test_the_study_ends_in_a_verdict_whose_first_line_was_the_dashboard(seen: Seen) -> None:
@@ -268,6 +276,11 @@ def test_no_secret_is_in_what_was_printed_or_logged(seen: Seen) -> None:
     assert seen.secrets.in_bytes("printed", seen.printed.encode()) == []
     assert seen.secrets.in_folder(seen.logs) == []
     assert seen.secrets.in_folder(seen.ray) == []
+
+
+def test_no_secret_is_in_what_ray_tells_of_its_actors(seen: Seen) -> None:
+    assert b"WarmTrial" in seen.actors and b"runtime_env" in seen.actors
+    assert seen.secrets.in_bytes("the actors", seen.actors) == []
 
 
 def test_no_secret_is_in_the_arguments_of_a_process_or_in_a_label(seen: Seen) -> None:

@@ -22,8 +22,8 @@ from storage import Store, open_store
 from storage.commits import StudyFiles
 from storage.observed import ObservedStore
 from sweeps import run
-from sweeps.interim import INTERIM
-from sweeps.watch import SILENT_S, Watcher, find
+from sweeps.interim import INTERIM, Shift
+from sweeps.watch import SILENT_S, Generation, Look, Pulse, Trial, Watcher, find
 from sweeps.watch_table import frame, listing
 from tests.sweeps.helpers import command, ddsweep, smoke
 from tests.sweeps.small_studies import performed
@@ -170,6 +170,22 @@ def test_it_fits_into_80_and_140_columns(half: StudyFiles) -> None:
         assert max(map(len, text.splitlines())) <= width
         row = next(line for line in text.splitlines() if line.startswith(" search-1-0 "))
         assert re.search(r"search-1-0 +done +\S+ +[+−]\S+ \[[+−]\S+, [+−]\S+\] +\d\.\d", row), row
+
+
+def test_a_long_error_takes_no_room_from_the_numbers() -> None:
+    shift = Shift(-0.0812, -0.1504, -0.0123, 60)
+    tried = Trial("search-1-0", "search", "done", -0.081, (-0.081, 0.0), 600.0, None, {"lora_rank": 8}, shift)
+    failed = Trial("search-1-1", "search", "failed", None, (), 61.0, "the loss is nan " * 20, {"lora_rank": 16}, None)
+    now = Generation("search 1", 3, 1, 1, True, -0.081)
+    pulse = Pulse(True, "running", "http://10.0.0.1:8265")
+    look = Look("x", "s3://b", "s", "assert", pulse, (now,), (tried, failed), tried, 1.0, 2.0, 1, None, ())
+    for width in (80, 140):
+        console = Console(width=width, file=io.StringIO(), highlight=False)
+        console.print(frame(look, width))
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert max(map(len, text.splitlines())) <= width
+        assert re.search(r"search-1-0 +done +−0\.081 +−0\.081 \[−0\.150, −0\.012\] +10\.0", text), text
+        assert re.search(r"search-1-1 +failed", text) and "the loss is nan" in text
 
 
 def test_a_damaged_commit_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
