@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from dd_core.canonical import compact_json
 
 FILE = "environment.json"
+ABSENT = "not installed"
 
 LIBRARIES = (
     "accelerate", "datasets", "numpy", "optuna", "peft", "polars", "pyarrow", "pydantic", "ray", "safetensors",
@@ -38,7 +39,7 @@ def here() -> dict[str, str]:
         try:
             found[name] = version(name).partition("+")[0]
         except PackageNotFoundError:
-            found[name] = "not installed"
+            found[name] = ABSENT
     return found
 
 
@@ -50,7 +51,7 @@ def pinned() -> bytes:
 def differences(asked: Mapping[str, str], there: Mapping[str, str]) -> str:
     """One line on what is not as it was asked for; empty where all is."""
     return ", ".join(
-        f"{name} {there.get(name, 'not installed')} instead of {asked[name]}"
+        f"{name} {there.get(name, ABSENT)} instead of {asked[name]}"
         for name in sorted(asked)
         if there.get(name) != asked[name]
     )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.environment import FILE, LIBRARIES, here, pinned, travelling
+from cluster.environment import ABSENT, FILE, LIBRARIES, here, pinned, travelling
 from cluster.head import UPLOAD_S, Head, HeadSilent, NoSuchJob
 from cluster.package import packaged
 from cluster.placement import bundle
@@ -25,8 +25,8 @@ MARK = "ddsweep"
 """The member of a job's metadata by which our jobs are known among those of others."""
 
 
-READY_S = 30.0
-"""A head that has just started answers before it can take a job."""
+READY_S = 120.0
+"""A head that has just started answers before it can take a job; on a busy machine that was more than half a minute."""
 
 
 def submit(
@@ -62,7 +62,8 @@ def submit(
     env_vars, notes = travelling(os.environ)
     environment: dict[str, Any] = {"env_vars": env_vars} if env_vars else {}
     if pip:
-        environment["pip"] = {"packages": [f"{lib}=={found}" for lib, found in here().items() if lib in _INSTALLABLE]}
+        found = {name: one for name, one in here().items() if name in _INSTALLABLE and one != ABSENT}
+        environment["pip"] = {"packages": [f"{name}=={one}" for name, one in found.items()]}
     where = bundle(demand)
     options = {
         "entrypoint_num_cpus": where.get("CPU"),

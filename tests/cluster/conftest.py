@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cluster.nodes import RAY, free_port
+from tests.cluster.nodes import RAY, READY_S, free_port
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,13 @@ def head(token: str) -> Iterator[str]:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     url = f"http://127.0.0.1:{dashboard}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        try:
-            urllib.request.urlopen(f"{url}/api/gcs_healthz", timeout=2)
+    deadline = time.monotonic() + READY_S
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline, "the head did not come up"
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/api/gcs_healthz", timeout=2).close()
             break
-        except OSError:
-            time.sleep(0.5)
+        time.sleep(0.5)
     yield url
     top = psutil.Process(process.pid)
     # Not by SIGTERM: on a busy machine `ray start --block` took more than a minute to end what it had started.

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 RAY = str(Path(sys.executable).with_name("ray"))
-READY_S = 90.0
+READY_S = 180.0
 
 
 def free_port() -> int:
