@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,13 +80,15 @@ def _opened(ray, address: str | None, cpus: int, gpus: float, demands: Sequence[
     try:
         if address:
             _knock(address)
-            context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            with _handlers_kept():
+                context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            context = ray.init(
-                # "local": a cluster that somebody else has started on this machine is not joined unasked.
-                address="local", num_cpus=max(cpus, os.cpu_count() or 1), include_dashboard=True,
-                dashboard_host="127.0.0.1", log_to_driver=False, logging_level=logging.ERROR,
-            )  # fmt: skip
+            with _handlers_kept():
+                context = ray.init(
+                    # "local": a cluster that somebody else has started on this machine is not joined unasked.
+                    address="local", num_cpus=max(cpus, os.cpu_count() or 1), include_dashboard=True,
+                    dashboard_host="127.0.0.1", log_to_driver=False, logging_level=logging.ERROR,
+                )  # fmt: skip
             _keep_token_private()
     except ConnectionError as error:
         raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there: {_first_line(error)}") from None
@@ -95,6 +99,22 @@ def _opened(ray, address: str | None, cpus: int, gpus: float, demands: Sequence[
         yield Session(f"http://{url}" if url else None, not address, waits)
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """What Python does on Ctrl-C and on SIGTERM stays the caller's: Ray's own handler of SIGTERM aborts the process
+    (status -6), so that a study that Kubernetes or `ray job stop` ends would not say that running again resumes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
 
 
 def _keep_token_private() -> None:
