@@ -49,7 +49,6 @@ REASONS = {
     "ExpiredToken": "the credentials have expired; renew them",
     "AccessDenied": "these credentials may not list, read and write here",
     "403": "these credentials may not list, read and write here",
-    "RequestTimeTooSkewed": "this machine's clock and the server's are over 15 minutes apart; set the clock",
     "PermanentRedirect": "the bucket is in another region; set AWS_REGION",
     "XMinioStorageFull": "its disks are full; free some space there",
     "InsufficientStorage": "its disks are full; free some space there",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,29 @@ def test_a_folder_without_permission_is_one_plain_line(tmp_path: Path) -> None:
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_folder_that_may_not_be_read_is_not_listed_as_if_it_were_empty() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        store = open_store(folder)
+        store.create("a/b/c", b"1")
+        os.chmod(f"{folder}/a/b", 0)
+        child = os.fork()
+        if child == 0:
+            status = 2
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65_534)  # root may read everywhere, nobody may not
+                list(store.list())
+                status = 1
+            except PermissionError as error:
+                status = 0 if "Permission denied" in (store.explain(error) or "") else 3
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.chmod(f"{folder}/a/b", 0o755)
+    assert status == 0
 
 
 def test_a_file_system_without_hard_links_is_refused_at_opening(
