@@ -5,6 +5,7 @@ Knows nothing of what is stored, and needs of the file system only hard links an
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import uuid
@@ -116,7 +117,9 @@ class FilesystemStore(Store):
         if not isinstance(error, OSError):
             return None
         where = error.filename or self.root
-        return f"store {self.uri}: {error.strerror or error} ({where}); give a writable folder that allows hard links"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if full else "give a writable folder that allows hard links"
+        return f"store {self.uri}: {error.strerror or error} ({where}); {remedy}"
 
     def _files(self, prefix: str) -> Iterator[str]:
         """Every file under `root` whose path there begins with `prefix`, temporaries and strangers' included.
