@@ -275,7 +275,7 @@ class TestLargeObjects:
             aws.setenv("AWS_ENDPOINT_URL", endpoint)
             store = open_store(f"s3://{bucket}")
             assert store.create("large", BIG)
-            assert [store.read("large") for _ in range(3)] == [BIG] * 3
+            assert store.read("large") == BIG
         assert {"busy", "reset", "cut"} <= set(unruly.done)
 
     def test_a_completion_whose_answer_was_lost_counts_as_ours(
