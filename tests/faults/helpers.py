@@ -31,7 +31,8 @@ MOTO = "DDSWEEP_TEST_MOTO"
 
 def question(**changes: Any) -> dict[str, Any]:
     """Two generations of one trial and a confirmation: 8 trials of a second, which a run starts for 15."""
-    small = {"search": {"generations": 2, "trials_per_generation": 1}, "confirm": {"train_seeds": 2}}
+    small: dict[str, Any] = {"search": {"generations": 2, "trials_per_generation": 1}, "confirm": {"train_seeds": 2}}
+    small["resources"] = {"store_is_shared": True}  # all nodes are this machine
     return smoke(**{"name": "faults", "replicates": [], **small, **changes})
 
 

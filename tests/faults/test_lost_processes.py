@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.faults.helpers import REPLICA, TRIAL, Run, processes, question, same
 
@@ -14,29 +11,28 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 
-@pytest.mark.parametrize("title", [TRIAL, REPLICA], ids=["of a warm trial", "of a judge replica"])
-def test_a_process_is_killed(title: str, undisturbed: str, tmp_path: Path) -> None:
+def test_a_judge_replica_and_a_warm_trial_are_killed(undisturbed: str, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
-    run = Run(store).until(lambda look: look.commits() >= 2)
-    victims = processes(title)
-    assert victims
-    for victim in victims:
-        victim.kill()
+    run = Run(store)
+    for title, n_commits in ((REPLICA, 2), (TRIAL, 4)):
+        run.until(lambda look, n=n_commits: look.commits() >= n)
+        victims = processes(title)
+        assert victims
+        for victim in victims:
+            victim.kill()
     run.ends()
     same(store, undisturbed)
 
 
 def test_a_node_is_removed(cluster: Cluster, undisturbed: str, bucket: str) -> None:
-    spot: Callable[[], object] = lambda: cluster.add_node(  # noqa: E731
-        num_cpus=1, labels={"pool": "spot"}, node_ip_address="127.0.0.1"
-    )
-    node = spot()
+    spot = {"num_cpus": 1, "labels": {"pool": "spot"}, "node_ip_address": "127.0.0.1"}
+    node = cluster.add_node(**spot)
     resources = {"trials_on": {"pool": "spot"}}
     run = Run(bucket, question(resources=resources)).until(lambda look: look.commits() >= 2)
     cluster.remove_node(node, allow_graceful=False)
-    node = spot()
+    node = cluster.add_node(**spot)
     try:
         run.ends()
     finally:
-        cluster.remove_node(node, allow_graceful=False)
+        cluster.remove_node(node, allow_graceful=True)
     same(bucket, undisturbed)

@@ -15,42 +15,27 @@ from tests.faults.helpers import Look, Run, same
 from tests.storage.proxy import Answer, Forward, Unruly, error
 
 
-def test_it_answers_nothing_for_20_s_and_the_same_run_goes_on(undisturbed: str, bucket: str, proxy: Switch) -> None:
+def test_it_answers_nothing_for_20_s_and_then_slowly_and_the_same_run_goes_on(
+    undisturbed: str, bucket: str, proxy: Switch
+) -> None:
     run = Run(bucket).until(lambda look: look.commits() >= 2)
-    until = time.monotonic() + 20
+    before, began, slow = Look(bucket).finished(), time.monotonic(), Unruly(slow_s=2)
 
-    def down(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
-        if time.monotonic() > until:
-            return forward()
-        return None if int(time.monotonic()) % 2 else error(503, "ServiceUnavailable")
+    def meddle(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
+        match time.monotonic() - began:
+            case seconds if seconds < 20:
+                return None if int(seconds) % 2 else error(503, "ServiceUnavailable")
+            case seconds if seconds < 50:
+                return slow(request, body, forward)
+        return forward()
 
-    before = Look(bucket).finished()
-    proxy.meddle = down
-    run.ends()
-    assert time.monotonic() > until
-    same(bucket, undisturbed, before)
-
-
-def test_it_takes_2_s_for_every_call_for_a_while(undisturbed: str, bucket: str, proxy: Switch) -> None:
-    run = Run(bucket).until(lambda look: look.commits() >= 2)
-    slow, until = Unruly(slow_s=2), time.monotonic() + 30
-    proxy.meddle = lambda *call: slow(*call) if time.monotonic() < until else call[2]()
+    proxy.meddle = meddle
     run.ends()
     assert len(slow.requests) >= 10
-    same(bucket, undisturbed)
-
-
-def test_one_object_in_seven_comes_damaged_and_none_is_made_again(undisturbed: str, bucket: str, proxy: Switch) -> None:
-    Run(bucket).until(lambda look: look.commits() >= 3).kill()
-    before = Look(bucket).finished()
-    proxy.meddle = unruly = Unruly(damaged=7)
-    Run(bucket).ends()
-    assert len(unruly.done) >= 5
-    proxy.meddle = None
     same(bucket, undisturbed, before)
 
 
-def test_it_is_full_and_says_so(undisturbed: str, bucket: str, proxy: Switch) -> None:
+def test_it_is_full_and_then_returns_every_seventh_object_damaged(undisturbed: str, bucket: str, proxy: Switch) -> None:
     run = Run(bucket).until(lambda look: look.commits() >= 3)
 
     def full(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
@@ -61,8 +46,10 @@ def test_it_is_full_and_says_so(undisturbed: str, bucket: str, proxy: Switch) ->
     first, *_ = run.err.splitlines()
     assert first.startswith(f"store {bucket}: ") and "full" in first and "running again resumes" in first
     assert "Traceback" not in run.err
-    before, proxy.meddle = Look(bucket).finished(), None
+    before, proxy.meddle = Look(bucket).finished(), (damaging := Unruly(damaged=7))
     Run(bucket).ends()
+    assert len(damaging.done) >= 5
+    proxy.meddle = None
     same(bucket, undisturbed, before)
 
 
