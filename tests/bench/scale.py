@@ -14,11 +14,13 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
+from cluster.session import _QUIET
 from dd_core.operators.fitting import Fit
 from sweeps.search import Context, WarmTrial
 from tests.bench.harness import benchmark
@@ -38,13 +40,17 @@ ADAPTER = 460_000
 class PlayedEngine:
     """Answers at once; what a trial asks of an engine and no more."""
 
-    edits: dict[str, Any] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+
+    @property
+    def edits(self) -> tuple[str, ...]:
+        return tuple(self.held)
 
     def add_edit(self, key: str, files: dict[str, bytes]) -> None:
-        self.edits[key] = files
+        self.held.add(key)
 
     def drop_edit(self, key: str) -> None:
-        del self.edits[key]
+        self.held.remove(key)
 
     def generate_and_read(
         self, requests: Any, decoding: Any, tags: Any, on_tokens: Any = None
@@ -94,6 +100,7 @@ class Row:
 
 def on(n: int) -> Row:
     """One study on `n` nodes of one CPU, and a head without."""
+    os.environ |= _QUIET
     import ray
     from ray.cluster_utils import Cluster
     from ray.util.queue import Queue
@@ -118,7 +125,7 @@ def on(n: int) -> Row:
     prepare(study.subject)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     ends: list[tuple[str, float]] = []
-    used: list[dict[str, float]] = []
+    used: list[dict[tuple[str, int], float]] = []
     try:
         for _ in range(n):
             cluster.add_node(num_cpus=1)
@@ -142,7 +149,7 @@ def on(n: int) -> Row:
                         ends.append((event["label"], time.perf_counter()))
                         if len(ends) in (per, GENERATIONS * per):
                             used.append(_cpu_seconds())
-                time.sleep(0.1)
+                time.sleep(0.5)
             stop_pool()
     finally:
         ray.shutdown()
@@ -151,20 +158,22 @@ def on(n: int) -> Row:
     if len(ends) != GENERATIONS * per:
         raise RuntimeError(f"{len(ends)} trials of {GENERATIONS * per} ended")
     rate = counted / (ends[-1][1] - ends[per - 1][1])
-    cost = {name: (used[1][name] - used[0].get(name, 0.0)) / counted for name in used[1]}
-    return Row(n, counted, rate, cost["driver"], cost["actors"], cost["judges"], cost["ray"])
+    cost = Counter({kind: 0.0 for kind in ("driver", "actors", "judges", "ray")})
+    for (kind, pid), spent in used[1].items():
+        cost[kind] += (spent - used[0].get((kind, pid), 0.0)) / counted  # type: ignore[assignment]
+    return Row(n, counted, rate, *(cost[kind] for kind in ("driver", "actors", "judges", "ray")))
 
 
-def _cpu_seconds() -> dict[str, float]:
-    """CPU seconds since their start of this process and of those that it started, by what they are."""
-    found = {"driver": sum(psutil.Process().cpu_times()[:2]), "actors": 0.0, "judges": 0.0, "ray": 0.0}
+def _cpu_seconds() -> dict[tuple[str, int], float]:
+    """CPU seconds since their start of this process and of those that it started, by what they are and their id."""
+    found = {("driver", 0): sum(psutil.Process().cpu_times()[:2])}
     for process in psutil.Process().children(recursive=True):
         try:
             command, spent = " ".join(process.cmdline()), sum(process.cpu_times()[:2])
         except psutil.NoSuchProcess:
             continue
         kind = "actors" if "ResourceTrainable" in command else "judges" if "ServeReplica" in command else "ray"
-        found[kind] += spent
+        found[kind, process.pid] = spent
     return found
 
 
