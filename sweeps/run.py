@@ -156,6 +156,7 @@ def _run_what_is_left(
         keep = stack.pop_all()
     with keep:
         _reached_by_all(study, files, here)
+        heart.tell(here.dashboard)
         dashboard = here.dashboard or "not running"
         _say(console, f"{files.study_id} · dashboard {dashboard} · store {files.store.uri}")
         for place in places(study, files.study_id):

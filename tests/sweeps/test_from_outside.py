@@ -162,6 +162,8 @@ def look(found: Seen, watcher: Prometheus, out: Path, ray: Path) -> None:
 def test_the_study_ends_in_a_verdict_whose_first_line_was_the_dashboard(seen: Seen) -> None:
     assert seen.status == 0, seen.printed
     assert re.match(r"watched-[0-9a-f]{8} · dashboard http://127\.0\.0\.1:\d+ · store s3://studies/x\n", seen.printed)
+    (driver,) = (data for name, data in seen.objects.items() if name.endswith("/driver.json"))
+    assert json.loads(driver)["dashboard"] in seen.printed  # which `ddsweep watch` shows
     assert seen.keys == {f"Bearer {seen.secrets.planted[KEY_ENV]}"}  # the key was used, so it could have been kept
 
 
