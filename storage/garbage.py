@@ -97,26 +97,26 @@ def find_garbage(
         if not any(where.startswith(f"{study.folder}/") for where in damaged):
             found += _tables(study, named, old)
     reached = _reached(inventory, blocks, damaged)
+    if damaged:
+        lost = ", ".join(sorted(damaged)[:3])
+        kept.append(f"blocks are all kept: what {lost} names cannot be read; see: ddsweep store verify")
+        return Plan(found, kept)
     n_paid = paid_bytes = 0
     for key, block in sorted(inventory.blocks.items()):
-        if DESCRIPTION not in block.objects:
-            if key not in reached and old(block):
-                found += [_single(entry) for entry in block.objects.values()]
-        elif key in reached:
+        if key in reached:
             found += [_single(entry) for entry in _unnamed(inventory, key, block, named) if old(entry)]
-        elif not damaged and old(block):
-            if key[0] in PAID and not paid:
-                n_paid, paid_bytes = n_paid + 1, paid_bytes + block.n_bytes
-                continue
+        elif not old(block):
+            continue
+        elif DESCRIPTION not in block.objects:
+            found += [_single(entry) for entry in block.objects.values()]
+        elif key[0] in PAID and not paid:
+            n_paid, paid_bytes = n_paid + 1, paid_bytes + block.n_bytes
+        else:
             first = block.objects[DESCRIPTION]
             others = [entry for name, entry in sorted(block.objects.items()) if name != DESCRIPTION]
             found.append(Garbage(block.folder, "block that no commit leads to", block.n_bytes, (first, *others)))
-    if damaged:
-        kept.append(
-            f"whole blocks are all kept: what {', '.join(sorted(damaged)[:3])} names cannot be read; verify first"
-        )
     if n_paid:
-        kept.append(f"{n_paid} replies of models, {paid_bytes} bytes, are kept; --chat removes them as well")
+        kept.append(f"replies of models are kept: {n_paid}, {paid_bytes} bytes; --chat removes them as well")
     return Plan(found, kept)
 
 

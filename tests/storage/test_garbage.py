@@ -77,7 +77,7 @@ def test_replies_of_models_go_only_when_asked_for(uri: str) -> None:
     found = plan(files.store)
     assert found.garbage == []
     assert found.kept == [
-        f"1 replies of models, {os_size(files.store, reply.folder)} bytes, are kept; --chat removes them as well"
+        f"replies of models are kept: 1, {os_size(files.store, reply.folder)} bytes; --chat removes them as well"
     ]
     assert [one.name for one in plan(files.store, paid=True).garbage] == [reply.folder]
 
@@ -148,11 +148,12 @@ def test_a_study_that_was_given_up_keeps_nothing_but_what_it_committed(tmp_path:
 def test_where_a_commit_cannot_be_read_no_block_goes(uri: str, which: str) -> None:
     files, blocks = finished_study(uri)
     block(files.store, "judge", rows=["of nobody"])
+    files.store.create(f"blocks/generate/{'0' * 64}/{'1' * 64}.parquet", b"1")
     names = {"commit": f"{files.folder}/commits/t1.json", "block.json": f"{blocks['train'].folder}/block.json"}
     files.store.overwrite(names[which], b"{")
     found = plan(files.store)
     assert found.garbage == []
-    assert names[which] in found.kept[0] and "verify first" in found.kept[0]
+    assert names[which] in found.kept[0] and "store verify" in found.kept[0]
 
 
 def test_what_a_late_listing_hides_is_named_by_what_was_noted(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
