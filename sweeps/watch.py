@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +114,7 @@ class Look:
     @property
     def over(self) -> bool:
         """Whether nothing more will come."""
-        return self.verdict is not None and self.pulse.alive is not True
+        return self.verdict is not None and self.pulse.alive is False
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Watcher:
         InputError: there is no such study, or its manifest holds none that can be read.
     """
 
-    def __init__(self, files: StudyFiles, clock: Any = time.monotonic) -> None:
+    def __init__(self, files: StudyFiles, clock: Callable[[], float] = time.monotonic) -> None:
         self._files, self._clock = files, clock
         self._study: Study = parse_study(files.manifest().get("study"), "manifest.json")
         self._claim = self._study.claim_of()
@@ -265,7 +265,7 @@ class Watcher:
     def _pulse(self, once: bool) -> Pulse:
         driver = read_driver(self._files)
         if driver is None:
-            return Pulse(None, "no driver has told of itself")
+            return Pulse(False, "no driver has told of itself")
         if driver.state != "running":
             return Pulse(False, f"driver {driver.state}")
         if once:

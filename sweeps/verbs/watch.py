@@ -23,7 +23,7 @@ def watch(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY_ID]",
+            metavar="STUDY_ID",
             help="The one that runs if left out; where none does, they are listed.",
             show_default=False,
         ),
