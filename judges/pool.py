@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from ray.serve import Application
     from ray.serve.handle import DeploymentHandle, DeploymentResponse
     from ray.serve.schema import LoggingConfig
-
-log = logging.getLogger(__name__)
 
 APP = "ddsweep-judges"
 """What a pool is called unless it is told; several in one Ray session need names of their own."""
@@ -64,13 +61,13 @@ class JudgeReplica:
     def __init__(self, specs: Sequence[str], store_uri: str | None) -> None:
         from cluster import metrics
         from cluster.hardening import close_port_of_replica
-        from storage import open_store
+        from storage import reopen_store
         from storage.blocks import Blocks
 
         close_port_of_replica()
         read = [JudgeSpec.model_validate_json(spec) for spec in specs]
         asks = any(spec.model is not None for spec in read)
-        kept = metrics.observed(open_store(store_uri)) if store_uri is not None and asks else None
+        kept = metrics.observed(reopen_store(store_uri)) if store_uri is not None and asks else None
         loops = Loops(None if kept is None else Blocks(kept, metrics.block))
         self._judges: dict[str, Judge] = {spec.label: make_judge(spec, loops) for spec in read}
         self._state = {"pid": os.getpid(), "calls": 0, "rows": 0, "errors": 0}
@@ -179,19 +176,16 @@ def stop_pool(app: str = APP, within_s: float = 60.0) -> None:
         within_s: how long that is waited for; Serve goes on with it afterwards.
     """
     from ray import serve
+    from ray.serve.context import _disconnect, _get_global_client
 
-    def stop() -> None:
-        try:
-            if serve.status().applications.keys() - {app}:
-                serve.delete(app)
-            else:
-                serve.shutdown()
-        except Exception as error:  # of a session that ends meanwhile, with all that is in it
-            log.warning("the judge pool was not stopped in order: %s", error)
-
-    stopping = threading.Thread(target=stop, name="stop-pool", daemon=True)
-    stopping.start()
-    stopping.join(within_s)
+    if serve.status().applications.keys() - {app}:
+        serve.delete(app, _blocking=False)
+        return
+    # `serve.shutdown` knows no time-out of its own. A thread that is left waiting is no way out: when the session ends
+    # under it, the process ends by a segmentation fault.
+    if (client := _get_global_client(raise_if_no_controller_running=False)) is not None:
+        client.shutdown(timeout_s=within_s)
+    _disconnect()
 
 
 def pool_state() -> dict[str, str]:
