@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,9 @@ from sweeps.verbs.tools import TOOLS, tools
 from sweeps.verbs.watch import watch
 
 DEFAULT_STORE = "ddsweep-store"
+INTERRUPTED = 130
+LAST_S = 2.0
+"""What threads of libraries, which Python waits for at its end, have of the 10 s in which Ctrl-C ends a command."""
 
 app = typer.Typer(
     name="ddsweep",
@@ -210,6 +214,12 @@ def main() -> None:
     except DDSweepError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            late = threading.Timer(LAST_S, os._exit, (INTERRUPTED,))
+            late.daemon = True
+            late.start()
+        raise
 
 
 if __name__ == "__main__":
