@@ -59,6 +59,18 @@ def open_store(uri: str, *, create: bool = True) -> Store:
     return store
 
 
+def reopen_store(uri: str) -> Store:
+    """The store at `uri`, in another process of a run that has opened it: nothing is asked of it here.
+
+    A server that is away while a trial's process starts is then waited for as long as at any later moment, where
+    `open_store` gives up within 10 s, and no process but the first probes it.
+
+    Raises:
+        StoreError: `uri` is no address.
+    """
+    return _locate(uri)
+
+
 @contextlib.contextmanager
 def explained(store: Store) -> Iterator[None]:
     """Failures of the medium are one plain line while the context is open, for whoever reads a store by hand.

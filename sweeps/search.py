@@ -23,7 +23,7 @@ from dd_core.errors import StoreError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
-from storage import open_store
+from storage import reopen_store
 from storage.commits import StudyFiles
 from sweeps.faults import RESUMES, of_store, told
 from sweeps.journal import Journal
@@ -222,7 +222,7 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
         Exception: as the schedule and the store raise.
     """
-    files = StudyFiles(metrics.observed(open_store(context.store_uri)), context.study_id)
+    files = StudyFiles(metrics.observed(reopen_store(context.store_uri)), context.study_id)
     searcher = GenerationSearcher(study, files, context.events.put)
     keep_credentials_out_of_runtime_environments()
     loggers = open_loggers(study, context.study_id)

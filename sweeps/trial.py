@@ -42,7 +42,7 @@ from dd_core.subjects.registry import identity
 from judges import make_judge
 from judges.base import may_pass
 from judges.validity import validity_reports
-from storage import open_store
+from storage import reopen_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
 from storage.states import states_table
@@ -110,7 +110,7 @@ class Workbench:
         asked: str = "",
     ) -> None:
         self.study, self.preregistration = study, preregistration
-        store = metrics.observed(open_store(store_uri))
+        store = metrics.observed(reopen_store(store_uri))
         self.blocks = Blocks(store, metrics.block, asked)
         self.files = StudyFiles(store, study_id)
         self._fit, self._report = fit, report

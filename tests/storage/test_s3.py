@@ -20,7 +20,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dd_core.errors import StoreError
-from storage import Store, open_store, s3
+from storage import Store, open_store, reopen_store, s3
 from storage.conformance import StoreConformance
 from storage.s3 import S3Store
 from tests.storage.proxy import Unruly, between, error
@@ -214,6 +214,25 @@ def test_a_server_that_stays_down_is_given_up_on(aws: pytest.MonkeyPatch, moto: 
         line = store.explain(failure.value)
     assert line is not None and "SlowDown" in line
     assert len(unruly.done) > 1
+
+
+def test_a_process_that_starts_in_an_outage_waits_as_long_as_any(
+    aws: pytest.MonkeyPatch, moto: str, bucket: str
+) -> None:
+    ends = [0.0]
+
+    def down(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+        return forward() if time.monotonic() > ends[0] else error(503, "ServiceUnavailable")
+
+    with between(moto, down) as endpoint:
+        aws.setenv("AWS_ENDPOINT_URL", endpoint)
+        opened = open_store(f"s3://{bucket}")
+        opened.create("a", b"1")
+        ends[0] = time.monotonic() + 5
+        aws.setattr(s3, "HASTY", s3.Patience(1, 1, 0.2))
+        with pytest.raises(StoreError):
+            open_store(opened.uri)
+        assert reopen_store(opened.uri).read("a") == b"1"
 
 
 def test_what_will_not_pass_is_asked_once(aws: pytest.MonkeyPatch, moto: str, bucket: str) -> None:
