@@ -69,6 +69,8 @@ class Nodes:
             done = subprocess.run(["ip", "netns", "pids", self.names[i]], capture_output=True, text=True, check=False)
             pids = [int(pid) for pid in done.stdout.split()]
         else:
+            if self.started[i].poll() is not None:
+                return []
             top = psutil.Process(self.started[i].pid)
             pids = [top.pid, *(child.pid for child in top.children(recursive=True))]
         found = []
@@ -91,12 +93,6 @@ class Nodes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.started[i].wait()
-
-    def freeze(self, i: int, frozen: bool) -> None:
-        """As a node that cannot be reached for a while."""
-        for process in self.processes(i):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend() if frozen else process.resume()
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ def until(what: Any, seconds: float, process: subprocess.Popen[str], log: Path) 
         time.sleep(0.5)
 
 
+@pytest.mark.timeout(600)  # 283 s were measured beside much other work
 def test_a_study_whose_worker_vanishes_ends_in_the_verdict_of_a_local_run(tmp_path: Path) -> None:
     token = secrets.token_hex(16)
     on_nodes = {
