@@ -34,6 +34,9 @@ UNIT_AXES: tuple[str, ...] = ("coverage", "correct", "assert", "passed", "recove
 """Axes from 0 to 1: share of gold claims present; coverage of at least one half, or a checker's answer; assertive (1)
 or hedged (0); tests passed; recovered after a correction; preferred."""
 
+CAPABILITY_AXES = ("factual_accuracy", "coverage", "correct", "passed", "recovered")
+"""Axes that say what a model can do: the others than the claimed one must hold in a capability claim."""
+
 AXIS_RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(RUBRIC_AXES, (1.0, 5.0)),
     **dict.fromkeys(UNIT_AXES, (0.0, 1.0)),

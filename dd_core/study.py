@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from dd_core.canonical import digest
 from dd_core.chat_models import Endpoint
 from dd_core.claim import VARIANT_TAG, AxisRange, Claim, Gates
-from dd_core.dispositions import DISPOSITIONS
+from dd_core.dispositions import CAPABILITY_AXES, DISPOSITIONS
 from dd_core.distill.data import load_data
 from dd_core.errors import InputError, unknown
 from dd_core.judging import AnyJudge, JudgeSpec, with_twins
@@ -182,7 +182,9 @@ class Study(_Model):
                 raise ValueError(f"replicates: {name!r} is of the subject's own family; name one of another family")
         if "strengths" in self.search.space:
             raise ValueError("search.space: strengths are tried side by side in every trial: give them under operator")
-        if self.claim.kind == "shift" and self.claim.anchor == self.claim.axis:
+        # What a model can do may be its own anchor: a gain of it is no loss. A disposition has to leave that alone.
+        own = self.claim.anchor == self.claim.axis and self.claim.axis not in CAPABILITY_AXES
+        if self.claim.kind == "shift" and own:
             raise ValueError(f"claim.anchor: {self.claim.axis!r} is what is claimed to move; name another axis")
         if "preset" in self.search.space:
             raise ValueError("search.space: a preset cannot be searched; search the settings in which presets differ")

@@ -12,9 +12,10 @@ from dd_core.distill import distiller
 from dd_core.errors import InputError
 from dd_core.operators import OPERATORS
 from dd_core.operators.interventions import OF_PAIRS
+from dd_core.operators.settings import Settings
 from dd_core.prompts import load_domain
 from dd_core.records import Teaching
-from dd_core.study import Study
+from dd_core.study import ClaimChoice, Study
 from dd_core.subjects.registry import get_subject
 from dd_core.subjects.states import parse_tags
 from judges import make_judge
@@ -61,6 +62,7 @@ def check(study: Study) -> None:
         for name in study.resources.subjects
         if name not in subjects
     ]
+    lines += _without_effect(study)
     for name in (study.subject, *study.replicates):
         longest, room = study.decoding_of(name, doubled=True).max_new_tokens, get_subject(name).layout.context
         if longest >= room:
@@ -80,6 +82,31 @@ def check(study: Study) -> None:
         lines += _unpaired(study, known_teaching(study))
     if lines:
         raise InputError(lines)
+
+
+def _without_effect(study: Study) -> list[str]:
+    """What is set and would do nothing: whoever set it believes that it does."""
+    idle = [config.idle() if isinstance(config, Settings) else frozenset() for config in study.extreme_configs()]
+    given = {name: "operator" for name in study.operator.fixed} | {name: "search.space" for name in study.search.space}
+    lines = [
+        f"{given[name]}.{name}: does nothing beside the other settings: leave it out"
+        for name in sorted(set(given).intersection(*idle))
+    ]
+    if study.claim.kind == "probe":
+        own, plain = study.claim.model_dump(), ClaimChoice(axis=study.claim.axis, kind="probe").model_dump()
+        lines += [
+            f"claim.{name}: a probe claim has none, since no arm is edited: leave it out"
+            for name in ("direction", "anchor", "margin")
+            if own[name] != plain[name]
+        ]
+    if not study.taught:
+        sizes = study.prompts.model_dump()
+        lines += [
+            f"prompts.{name}: {study.operator.name} learns from the subject's own answers: leave it out"
+            for name in ("training_rows", "training_pairs")
+            if sizes.get(name) is not None
+        ]
+    return lines
 
 
 def _not_probed(study: Study) -> list[str]:

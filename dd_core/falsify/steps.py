@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from dd_core.dispositions import CAPABILITY_AXES
 from dd_core.falsify.case import Case, Step, Unsettled, tidy
 from dd_core.falsify.statistics import STEP_LEVEL, Estimate, tost
 from dd_core.falsify.verdict import StepResult, StepStatus
@@ -18,9 +19,6 @@ StepId = Literal["within", "fresh", "axes", "variant", "replication"]
 
 FEWEST_TRAIN_SEEDS = 3
 """A fine-tune at another seed is another draw; fewer than three say nothing of the next one."""
-
-CAPABILITY_AXES = ("factual_accuracy", "coverage", "correct", "passed", "recovered")
-"""Axes that are suites of what a model can do: the others than the claimed one must hold in a capability claim."""
 
 RANK: dict[str, int] = {"fail": 0, "not_checkable": 1, "unclear": 2, "pass": 3, "not_applicable": 4}
 """Worst first: what joined parts come to."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from dd_core.dispositions import AXIS_RANGES
 from dd_core.errors import InputError, unknown
-from dd_core.operators.settings import Settings, apart, listed
+from dd_core.operators.settings import Settings, apart, drawn, listed
 from dd_core.subjects.layout import Layout, some
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class HeadSearch(Settings):
     cohorts: Annotated[str, AfterValidator(_axis)] = "correct"
     draw: int = Field(0, ge=0, le=1000)
 
+    def idle(self) -> frozenset[str]:
+        """Which draw, where nothing is drawn."""
+        return drawn(self.heads)
+
 
 class TemperingConfig(HeadSearch):
     """Which heads are chosen, and what their inputs to `o_proj` are multiplied by.
@@ -114,6 +118,10 @@ class DirectionSearch(Settings):
     norm_preserving: bool = False
     scale: Literal["difference", "state"] = "difference"
     draw: int = Field(0, ge=0, le=1000)
+
+    def idle(self) -> frozenset[str]:
+        """Which draw, where nothing is drawn."""
+        return drawn(self.method)
 
     def layer_of(self, layout: Layout) -> int:
         """The layer in a model of this layout.

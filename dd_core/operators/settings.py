@@ -29,6 +29,15 @@ class Settings(BaseModel):
             raise ValueError(unknown("preset", str(name), cls.presets))
         return {**cls.presets[name], **own}
 
+    def idle(self) -> frozenset[str]:
+        """Names of settings that do nothing beside the others."""
+        return frozenset()
+
+
+def drawn(choice: str) -> frozenset[str]:
+    """What is idle where `choice` is made: which of the random draws, unless it is one."""
+    return frozenset() if choice == "random" else frozenset({"draw"})
+
 
 def listed(value: Any) -> Any:
     """One value as a list of it, so that a search can propose it."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from dd_core.dispositions import AXIS_RANGES
 from dd_core.errors import InputError, unknown
-from dd_core.operators.settings import Settings, Strengths
+from dd_core.operators.settings import Settings, Strengths, drawn
 from dd_core.subjects.states import parse_tags
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class GateConfig(Settings):
             raise ValueError(unknown("axis", axis, AXIS_RANGES))
         return axis
 
+    def idle(self) -> frozenset[str]:
+        """What the readout and the action do not use."""
+        words = {"instruction" if self.action == "prefix" else "prefix"}
+        return frozenset(words) if self.readout == "random" else drawn(self.readout) | words | {"like"}
+
 
 class SidecarConfig(GateConfig):
     """A gate, and how much of its threshold is tried.
@@ -77,10 +82,7 @@ class SidecarConfig(GateConfig):
     @property
     def gate(self) -> GateConfig:
         """What decides the fit: strengths are left out, and so is whatever the readout and the action do not use."""
-        unused = {"strengths", "instruction" if self.action == "prefix" else "prefix"}
-        if self.readout != "random":
-            unused |= {"like", "draw"}
-        return GateConfig(**self.model_dump(exclude=unused))
+        return GateConfig(**self.model_dump(exclude={"strengths", *self.idle()}))
 
 
 class Sidecar:

@@ -145,12 +145,13 @@ def _draw(*parts: Any) -> int:
 def side_by_side(case: Case, seed: int) -> tuple[str | None, list[SideBySide]]:
     """The split shown, and the answers of ten prompts; prompts and train seeds are drawn from `seed` and prompt id."""
     split, rows = main_rows(case)
-    rows = rows.filter(pl.col("arm").is_in(SHOWN_ARMS))
+    arms = ("baseline",) if case.claim.kind == "probe" else SHOWN_ARMS
+    rows = rows.filter(pl.col("arm").is_in(arms))
     chosen = sorted(rows["prompt_key"].unique().to_list(), key=lambda key: (_draw(seed, key), key))[:ANSWERS]
     shown = []
     for key in chosen:
         these = rows.filter(pl.col("prompt_key") == key)
-        answers = tuple(_answer(case, these.filter(pl.col("arm") == arm), arm, seed) for arm in SHOWN_ARMS)
+        answers = tuple(_answer(case, these.filter(pl.col("arm") == arm), arm, seed) for arm in arms)
         shown.append(SideBySide(these["prompt"][0], answers))
     return split, shown
 

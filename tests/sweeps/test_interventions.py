@@ -40,7 +40,7 @@ def study(operator: dict[str, Any], space: dict[str, Any], **changes: Any) -> di
 
 
 TEMPERING = study(
-    {"name": "tempering", "strengths": [0.0, 0.5], "cohorts": "warmth"}, {"k": [1, 2]}, replicates=["tiny-qwen3"]
+    {"name": "tempering", "strengths": [0.0, 0.5, 0.9], "cohorts": "warmth"}, {"k": [1, 2]}, replicates=["tiny-qwen3"]
 )
 PROBE = study(
     {"name": "sidecar", "axis": "warmth"}, {"C": [0.1, 1.0]}, replicates=["tiny-qwen3"],
@@ -66,11 +66,11 @@ def test_a_trial_tries_its_strengths_side_by_side_and_the_best_one_is_confirmed(
 
 def test_the_other_strengths_are_dose_rows_and_each_counts_as_searched(tempered: StudyFiles) -> None:
     bundle = open_study(tempered.store, tempered.study_id)[1]
-    assert bundle.claim.searched == 4 == bundle.trials["trial_id"].n_unique()
+    assert bundle.claim.searched == 6 == bundle.trials["trial_id"].n_unique()
     treated = bundle.responses.filter((bundle.responses["arm"] == "treated") & (bundle.responses["split"] == "fresh"))
     by_variant = {key[0]: part["strength"].unique().to_list() for key, part in treated.group_by("variant")}
     assert set(by_variant) == {"main", "dose", "double_budget"}
-    assert sorted(by_variant["main"] + by_variant["dose"]) == [0.0, 0.5]
+    assert sorted(by_variant["main"] + by_variant["dose"]) == [0.0, 0.5, 0.9]
     dose = next(audit for audit in falsify(bundle).audits if audit.id == "dose_response")
     assert dose.status != "not_checkable" and dose.evidence["identity"] == 1.0
 
@@ -144,12 +144,21 @@ def test_every_intervention_goes_from_prompts_to_a_verdict(data: dict[str, Any],
         ({"name": "sidecar"}, {"claim": {"kind": "probe", "axis": "warmth"}}, "fitted on 'correct'"),
         ({"name": "sidecar", "readout": "mlp"}, {"claim": {"kind": "probe", "axis": "correct"}}, "linear readout"),
         ({"name": "sidecar", "tag": "mean_last4"}, {"claim": {"kind": "probe", "axis": "correct"}}, "is the variant"),
+        ({"draw": 3}, {}, "operator.draw: does nothing beside the other settings"),
+        ({"name": "sidecar", "instruction": "Doubt."}, {}, "operator.instruction: does nothing"),
+        (
+            {"name": "sidecar"},
+            {"claim": {"kind": "probe", "axis": "correct", "margin": 0.1}},
+            "claim.margin: a probe claim has none",
+        ),
+        ({}, {"prompts": smoke()["prompts"]}, "prompts.training_rows: tempering learns from the subject's own answers"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_starts(
     operator: dict[str, Any], changes: dict[str, Any], line: str
 ) -> None:
-    space = {"C": [1.0]} if operator.get("name") == "sidecar" else {"draw": [0]}
+    spaces = {"sidecar": {"C": [1.0]}, "steering": {"scale": ["state"]}}
+    space = spaces.get(operator.get("name", ""), {"heads": ["top"]})
     with pytest.raises(InputError, match=line):
         check(parse_study(study({"name": "tempering", **operator}, space, **changes)))
 

@@ -109,8 +109,9 @@ def test_half_the_strength_that_pushes_the_other_way_is_found() -> None:
 
 def test_what_happens_beyond_the_claim_s_strength_is_told_and_not_judged() -> None:
     audit = audited(with_dose(small(n_fresh=30), 2.0, -1.6), "dose_response")
-    assert audit.status == "pass"
+    assert audit.status == "not_checkable"
     assert "2" in audit.evidence["by_strength"]
+    assert audited(with_dose(with_dose(small(n_fresh=30), 2.0, -1.6), 0.5, -0.4), "dose_response").status == "pass"
 
 
 def test_a_single_good_strength_among_worse_ones_is_a_warning() -> None:

@@ -36,8 +36,8 @@ def test_the_table_has_a_row_for_each_arm_and_strength_and_a_column_for_each_mea
     text = section(page, "guards")
     assert text.count("<tr>") == 1 + 2 * 8
     assert re.findall(r"<abbr title=\"[^\"]+\">([^<]+)</abbr>", text) == [
-        "Empty", "Repetitive", "Refusals", "Other language", "Cut by budget", "Characters", "Tokens", "Perplexity",
-        "Perplexity, by answer", "Anchor",
+        "Anchor", "Perplexity", "Repetitive", "Refusals", "Empty", "Other language", "Cut by budget", "Tokens",
+        "Characters", "Perplexity, by answer",
     ]  # fmt: skip
     assert "at 0.25" in text and "Prompt control" in text
 

@@ -87,7 +87,7 @@ def test_an_engine_in_the_users_own_folder_is_compared(tmp_path: Path, monkeypat
         assert f"  {operator:<14}  left out  not supported: studies of this operator must use transf" in done.stdout
     done = CliRunner().invoke(subjects_app, [*ask, "own_engines:Bare"])
     assert done.exit_code == 1
-    assert "  lora        differs:  bare served the base model" in done.stdout
+    assert "  lora            differs:  bare served the base model" in done.stdout
 
 
 @pytest.mark.parametrize(
