@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from dd_core.errors import DDSweepError
+from dd_core.errors import DDSweepError, InputError
 from dd_core.judging import JudgeSpec
 from judges import JUDGES, make_judge
 from judges.base import Judge, JudgeRow
@@ -47,6 +47,8 @@ IN_FLIGHT = 8
 
 TIMEOUT_S, COSTLY_TIMEOUT_S = 120.0, 3600.0
 """For a call, of a judge that computes and of one that costs money or a process."""
+
+log = logging.getLogger(__name__)
 
 
 class JudgeReplica:
@@ -116,7 +118,7 @@ def start_pool(
         app: the pool's name in its Ray session.
 
     Raises:
-        InputError: a judge is not known or lacks what it needs.
+        InputError: a judge is not known or lacks what it needs, or Serve runs already and listens elsewhere.
         RuntimeError: Ray is not initialised, or the replicas did not come up.
     """
     specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
@@ -139,7 +141,25 @@ def start_pool(
 
     http = HTTPOptions(host="127.0.0.1", port=port)
     serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
+    _listening(port)
     serve.run(entrance(specs, bound, token, pool_state, quiet), name=app, route_prefix="/")
+
+
+def _listening(port: int) -> None:
+    """Serve takes its port when it is started, and is silent about another that is asked for later.
+
+    Raises:
+        InputError: it listens on another port, or on none.
+    """
+    from ray.serve.context import _get_global_client
+
+    there = _get_global_client().http_config
+    if there.location == "NoServer" or there.port != port:
+        where = "without a port" if there.location == "NoServer" else f"on port {there.port}"
+        raise InputError(
+            f"port {port}: Ray Serve runs on this cluster already, {where}, and keeps to that; unset RAY_ADDRESS to "
+            "serve judges from a Ray of their own, or stop Serve there by: serve shutdown"
+        )
 
 
 def quietly() -> LoggingConfig:
@@ -169,30 +189,43 @@ def replicas_of(
     return deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
 
 
-def stop_pool(app: str = APP, within_s: float = 60.0) -> None:
+def stop_pool(app: str = APP, within_s: float = 60.0, *, shared: bool = False) -> None:
     """Stops the pool, and Serve's controller unless it has other pools to look after; the Ray session goes on.
+
+    Whatever hinders that is logged and not raised: who stops a pool may be on the way out with an error of its own.
 
     Args:
         within_s: how long that is waited for; Serve goes on with it afterwards.
+        shared: whether others may start pools in this Ray session at any moment, as on a cluster. Serve's controller
+            is then left to them: one may come between the look for others and the end.
     """
-    from ray import serve
+    import ray
     from ray.serve.context import _disconnect, _get_global_client
 
-    if serve.status().applications.keys() - {app}:
-        serve.delete(app, _blocking=False)
-        return
-    # `serve.shutdown` knows no time-out of its own. A thread that is left waiting is no way out: when the session ends
-    # under it, the process ends by a segmentation fault.
-    if (client := _get_global_client(raise_if_no_controller_running=False)) is not None:
-        client.shutdown(timeout_s=within_s)
-    _disconnect()
+    # `serve.status`, `serve.delete` and `serve.shutdown` know no time-out of their own. A thread that is left waiting
+    # is no way out: when the session ends under it, the process ends by a segmentation fault.
+    try:
+        if (client := _get_global_client(raise_if_no_controller_running=False)) is None:
+            return
+        controller = client._controller
+        if not shared:
+            there = ray.get(controller.get_serve_instance_details.remote(), timeout=within_s)["applications"]
+            shared = bool(there.keys() - {app})
+        if shared:
+            ray.get(controller.delete_apps.remote([app]), timeout=within_s)
+        else:
+            client.shutdown(timeout_s=within_s)
+    except Exception as error:
+        log.warning("the judge pool %s was not stopped: %s", app, error)
+    finally:
+        _disconnect()
 
 
-def pool_state() -> dict[str, str]:
-    """Replica → its state, as Serve's controller sees it (STARTING, RUNNING, STOPPING, …)."""
+def pool_state(app: str = APP) -> dict[str, str]:
+    """State → how many replicas are in it, as Serve's controller sees it (STARTING, RUNNING, STOPPING, …)."""
     from ray import serve
 
-    found = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
+    found = serve.status().applications[app].deployments[DEPLOYMENT].replica_states
     return {str(state): str(n) for state, n in found.items()}
 
 

@@ -28,8 +28,15 @@ DRIVER_NAME = "driver.json"
 BEAT_S = 5.0
 """Between two beats: two small requests, 0.09 USD a day at the price of AWS."""
 
-LAST_BEAT_S = 2.0
-"""How long the end of a run waits for its last beat: a store that does not answer must not hold up Ctrl-C."""
+LOOK_S = 1.0
+"""How long a look for a newer driver waits for the store."""
+
+LAST_BEAT_S = 30.0
+"""How long the end of a run waits for its last beat. It is one or two beats of two requests: a store that takes 2 s
+for each is done in 8 s."""
+
+INTERRUPTED_S = 2.0
+"""The same after Ctrl-C, which a store that does not answer must not hold up."""
 
 State = Literal["running", "finished", "failed", "interrupted"]
 
@@ -103,6 +110,15 @@ class Heartbeat:
             self._me = replace(self._me, dashboard=dashboard)
         self._wake.set()
 
+    def look(self) -> None:
+        """Asks the store now, and not at the next beat, whether there is a newer driver.
+
+        Within `LOOK_S` and whatever the store does: where it does not answer, the last beat's word stands.
+        """
+        thread = threading.Thread(target=self._look, name="look", daemon=True)
+        thread.start()
+        thread.join(LOOK_S)
+
     def check(self) -> None:
         """Nothing, while no newer driver was seen.
 
@@ -117,12 +133,18 @@ class Heartbeat:
             )
 
     def end(self, state: State) -> None:
-        """Says how the run ended, if the store takes it within `LAST_BEAT_S`."""
+        """Says how the run ended, if the store takes it within `LAST_BEAT_S`, or `INTERRUPTED_S`."""
         with self._lock:
             self._me = replace(self._me, state=state)
         self._ended.set()
         self._wake.set()
-        self._thread.join(LAST_BEAT_S)
+        self._thread.join(INTERRUPTED_S if state == "interrupted" else LAST_BEAT_S)
+
+    def _look(self) -> None:
+        try:
+            self._is_newer()
+        except Exception as error:  # whatever a store raises, as in a beat
+            log.warning("driver.json: cannot be read: %s", self._files.store.explain(error) or error)
 
     def _beat_on(self) -> None:
         while not self.superseded:
@@ -142,13 +164,18 @@ class Heartbeat:
         Between reading and writing a newer one may write. It then finds the id of the one that it took over from, and
         takes over once more.
         """
-        found = read_driver(self._files)
-        if found is not None and found.driver != self._me.driver and found.driver not in self._older:
-            self.superseded = True
+        if self._is_newer():
             return
         with self._lock:
             self._me = replace(self._me, beat=_now(), beats=self._me.beats + 1)
         self._write()
+
+    def _is_newer(self) -> bool:
+        """Whether another driver has taken over, as the store says; remembered."""
+        found = read_driver(self._files)
+        if found is not None and found.driver != self._me.driver and found.driver not in self._older:
+            self.superseded = True
+        return self.superseded
 
     def _write(self) -> None:
         data = json.dumps(asdict(self._me), sort_keys=True, indent=1) + "\n"

@@ -133,13 +133,17 @@ class Run:
         """Standard output and error."""
         return self._out.read_text() + self.err
 
-    def until(self, moment: Callable[[Look], bool]) -> Run:
-        """Waits for a moment of the run, which must not end before it."""
+    def until(self, moment: Callable[[Look], bool], pause_s: float = 0.02) -> Run:
+        """Waits for a moment of the run, which must not end before it.
+
+        Args:
+            pause_s: between two looks.
+        """
         look, deadline = Look(self.store), time.monotonic() + PATIENCE_S
         while not moment(look):
             assert self.process.poll() is None, f"ended before the moment came: {self.said}"
             assert time.monotonic() < deadline, f"the moment did not come: {self.said}"
-            time.sleep(0.02)
+            time.sleep(pause_s)
         return self
 
     def kill(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chat_server import RESET, ChatServer, Reply, said
-from tests.faults.helpers import Run, question, same
+from tests.faults.helpers import Look, Run, question, same
 
 
 class Endpoint:
@@ -33,11 +33,11 @@ def test_it_is_gone_for_30_s_and_the_same_run_goes_on(cluster: object, tmp_path:
         Run(whole, study).ends()
         n_asked = len(server.seen)
         run = Run(store, study).until(lambda look: look.commits() >= 1)
-        played.gone = True
+        before, played.gone = Look(store).finished(), True
     time.sleep(30)
     played.gone = False
     with server.running(port):
         run.ends()
         answered = {str(body) for body in server.seen[n_asked:]}
-    same(store, whole)
+    same(store, whole, before)
     assert len(answered) <= n_asked

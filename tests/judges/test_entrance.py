@@ -105,6 +105,7 @@ def test_what_comes_back_is_what_the_judge_says_here(address: str) -> None:
         ({"judge": "delivery", "rows": [{**vars(JudgeRow("r", "p", "?", "x")), "row_id": 1}]}, 422, "row_id"),
         ({"judge": ["delivery"], "rows": []}, 422, "judge"),
         ({"judge": "other", "rows": []}, 422, "there are delivery, mcas@m"),
+        ({"judge": "delivery", "rows": [vars(JudgeRow("\ud800", "p", "?", "x"))]}, 422, "lone surrogate"),
         (b" " * (65 * 2**20), 413, "fewer rows"),
     ],
 )  # fmt: skip

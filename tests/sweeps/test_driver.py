@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from storage import open_store
 from storage.commits import StudyFiles
-from sweeps.driver import DRIVER_NAME, Superseded, driving, read_driver
+from sweeps.driver import DRIVER_NAME, INTERRUPTED_S, LOOK_S, Superseded, driving, read_driver
 
 QUICK_S = 0.02
 
@@ -72,6 +73,36 @@ def test_an_older_one_that_wrote_between_reading_and_writing_is_overruled(files)
             soon(lambda: current(files).driver == mine)
             newer.check()
         assert not older.superseded
+
+
+def test_a_look_sees_the_newer_before_the_next_beat_and_waits_for_no_store(files, monkeypatch):
+    with driving(files, 3600) as older, driving(files, 3600):
+        assert not older.superseded
+        older.look()
+        assert older.superseded
+    answer = threading.Event()
+    with driving(files, 3600) as heart, monkeypatch.context() as patch:
+        patch.setattr(files.store, "read", lambda name: answer.wait(30))
+        began = time.monotonic()
+        heart.look()
+        assert LOOK_S <= time.monotonic() - began < LOOK_S + 2 and not heart.superseded
+        answer.set()
+
+
+def test_how_it_ended_is_told_to_a_slow_store_too_unless_somebody_waits_at_the_keyboard(files, monkeypatch):
+    read, overwrite = files.store.read, files.store.overwrite
+    slow_s = INTERRUPTED_S / 2 + 0.2
+
+    def slowly(call: Callable[..., object]) -> Callable[..., object]:
+        return lambda *args: (time.sleep(slow_s), call(*args))[1]
+
+    for error, state in ((None, "finished"), (KeyboardInterrupt, "running")):
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt), driving(files, 3600):
+            patch.setattr(files.store, "read", slowly(read))
+            patch.setattr(files.store, "overwrite", slowly(overwrite))
+            if error:
+                raise error
+        assert current(files).state == state
 
 
 def test_a_store_that_fails_ends_no_run(files, monkeypatch):

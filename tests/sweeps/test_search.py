@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from ray.util.queue import Queue
 
 from dd_core.claim import preregistration_hash
-from dd_core.errors import InputError
+from dd_core.errors import InputError, StudyFailed
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
 from storage import open_store
@@ -24,7 +24,7 @@ from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, folder_of, places
 from sweeps.plan import make_manifest, study_id
 from sweeps.schedule import Schedule
-from sweeps.search import Context, run_trials
+from sweeps.search import Context, GenerationSearcher, run_trials
 from tests.sweeps.helpers import smoke
 from tests.sweeps.light import LightTrial
 from tests.sweeps.test_schedule import HALVING
@@ -125,6 +125,23 @@ def test_tensorboard_is_told_of_every_trial_under_its_label_and_keeps_it(done):
 def test_running_again_finds_nothing_to_run(done):
     study, files, _, _ = done
     assert Schedule(study).pending(files.find) == []
+
+
+def test_a_trial_that_is_committed_where_nobody_reads_it_ends_the_search(tmp_path):
+    study = asked(max_failures=2)
+    files = StudyFiles(open_store(str(tmp_path / "store")), study_id(study))
+    files.write_manifest(make_manifest(study))
+    searcher = GenerationSearcher(study, files, lambda event: None)
+    handed_out = []
+    for n in range(20):
+        trial = searcher.suggest(f"tune-{n}")
+        if trial == GenerationSearcher.FINISHED:
+            break
+        handed_out.append(trial["label"])
+        searcher.on_trial_complete(f"tune-{n}", {"done": True, "status": "done"})
+    assert handed_out == ["base-tiny-llama"] * 3
+    assert isinstance(searcher.error, StudyFailed)
+    assert "base-tiny-llama" in str(searcher.error) and "cannot be read back, 3 times over" in str(searcher.error)
 
 
 def test_a_logger_that_is_not_installed_says_what_to_install(monkeypatch):
