@@ -31,9 +31,10 @@ class Monitor:
         for trial in planned:
             self._left.setdefault(slot(trial.label), []).append(trial)
         self._running: set[str] = set()
-        self._ended = {"done": 0, "failed": 0}
+        self._n_ended = {"done": 0, "failed": 0}
+        self._ended: set[str] = set()
         for commit in commits:
-            self._end(commit["spec"]["label"], commit)
+            self._end(commit["trial"], commit["spec"]["label"], commit)
         self._begin(study)
         self._tell()
 
@@ -42,7 +43,8 @@ class Monitor:
         label = event["label"]
         match event["kind"]:
             case "start":
-                self._running.add(label)
+                if event["trial"] not in self._ended:
+                    self._running.add(label)
             case "tokens":
                 metrics.TOKENS.record(event["n"], arm=event["arm"])
                 return
@@ -60,7 +62,7 @@ class Monitor:
                 return
             case "end":
                 self._running.discard(label)
-                self._end(label, event)
+                self._end(event["trial"], label, event)
             case "stop":
                 self._left = {name: left for name, left in self._left.items() if not name.startswith(label)}
             case _:
@@ -78,14 +80,18 @@ class Monitor:
                 metrics.JUDGEMENTS.record(0, judge=judge, status=status)
         metrics.INERT.record(0)
 
-    def _end(self, label: str, told: Mapping[str, Any]) -> None:
-        self._ended["failed" if told["status"] == "failed" else "done"] += 1
+    def _end(self, trial: str, label: str, told: Mapping[str, Any]) -> None:
+        """Counts a trial once: a process that is lost after it has told of its end has it handed out again."""
+        if trial in self._ended:
+            return
+        self._ended.add(trial)
+        self._n_ended["failed" if told["status"] == "failed" else "done"] += 1
         if left := self._left.get(slot(label)):
             self._meter.add([left.pop()], [{"seconds": told.get("seconds") or 0.0}])
 
     def _tell(self) -> None:
         left = sum(map(len, self._left.values()))
-        states = {"waiting": max(left - len(self._running), 0), "running": len(self._running), **self._ended}
+        states = {"waiting": max(left - len(self._running), 0), "running": len(self._running), **self._n_ended}
         for state, n in states.items():
             metrics.TRIALS.record(n, state=state)
         metrics.MACHINE_SECONDS.record(self._meter.hours * 3600)

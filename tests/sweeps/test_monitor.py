@@ -53,7 +53,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 def event(kind: str, label: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "label": label, **more}
+    return {"kind": kind, "trial": f"{label}-0a1b2c3d", "label": label, **more}
 
 
 def ended(label: str, status: str = "done", seconds: float = 10.0) -> dict[str, Any]:
@@ -75,10 +75,20 @@ def test_trials_pass_from_state_to_state(told: Told) -> None:
     assert told.trials == (7, 0, 1, 1)
 
 
+def test_a_trial_whose_process_is_lost_after_it_told_of_its_end_counts_once(told: Told) -> None:
+    monitor = Monitor(STUDY, PLANNED, [])
+    for _ in range(2):
+        monitor.event(event("start", "base-tiny-llama"))
+        monitor.event(ended("base-tiny-llama"))
+    monitor.event(event("start", "base-tiny-llama"))
+    assert told.trials == (11, 0, 1, 0)
+    assert told.gauges["machine_seconds",] == pytest.approx(10.0)
+
+
 def test_a_run_that_resumes_begins_with_what_is_committed(told: Told) -> None:
     spec = next(trial for trial in PLANNED if trial.label == "search-1-1")
-    commit = {"spec": spec.model_dump(mode="json"), "status": "done", "seconds": 100.0}
-    Monitor(STUDY, PLANNED, [commit])
+    commit = {"trial": "search-1-1-0a1b2c3d", "spec": spec.model_dump(mode="json"), "status": "done", "seconds": 100.0}
+    Monitor(STUDY, PLANNED, [commit]).event(ended("search-1-1"))
     assert told.trials == (11, 0, 1, 0)
     assert told.gauges["machine_seconds",] == pytest.approx(100.0)
     assert told.gauges["cost_usd",] == pytest.approx(1.0)
@@ -111,7 +121,7 @@ def test_what_a_trial_tells_is_what_the_monitor_counts(told: Told, tmp_path: Pat
     label = ""
 
     def report(what: dict[str, Any]) -> None:
-        monitor.event({**what, "label": label})
+        monitor.event(event(label=label, **what))
 
     bench = workbench(STUDY, files, preregistration_hash(manifest), report, fit=inert)
     schedule = Schedule(STUDY)
