@@ -7,7 +7,7 @@ stop, and nothing that a verdict rests on. Does not know where rows come from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,22 +41,22 @@ def base_rows(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
 
 
 def interim_shift(
-    claim: Claim, base: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], commit: Mapping[str, Any]
+    claim: Claim, base: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], strength: float | None = None
 ) -> Shift | None:
     """The shift of one trial of the search; None where there is no pair, or the claim is of no shift.
 
     Args:
         base: as `base_rows` gives it.
         tables: `responses` and `judgements` of the trial.
-        commit: of the trial: where it tried several strengths, its own is told there.
+        strength: its own, where it tried several.
     """
     from dd_core.falsify.bundle import bundle_from_tables
     from dd_core.falsify.view import View
 
-    if claim.kind != "shift" or "responses" not in tables:
+    if claim.kind != "shift":
         return None
     where = (pc.field("split") == "eval") & (pc.field("arm") == "treated")
-    if (strength := commit.get("strength")) is not None:
+    if strength is not None:
         where &= pc.field("strength") == strength
     own = _chosen(tables, where)
     if not own["responses"].num_rows:

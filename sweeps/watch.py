@@ -11,11 +11,15 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from dd_core.errors import InputError, IntegrityError
 from dd_core.objectives import chosen
 from dd_core.study import Study, parse_study
+from storage.base import check_name, is_name
 from storage.bundles import find_study
 from storage.commits import StudyFiles, list_studies
 from storage.opening import open_address
@@ -23,9 +27,6 @@ from sweeps.driver import BEAT_S, Driver, read_driver
 from sweeps.interim import Shift, base_rows, interim_shift
 from sweeps.plan import TrialSpec, outline, slot
 from sweeps.stopping import Meter
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SILENT_S = 4 * BEAT_S
 """Without a beat for so long a driver has stopped, or cannot write to the store."""
@@ -127,6 +128,28 @@ class Listed:
     verdict: str | None
 
 
+class _Entry(BaseModel):
+    name: Annotated[str, AfterValidator(check_name)]
+    sha256: str
+
+
+class _Commit(BaseModel):
+    """What is read of a commit here.
+
+    Args:
+        strength: of the edit, where several were tried.
+    """
+
+    spec: TrialSpec
+    status: Literal["done", "failed"]
+    score: float | None
+    error: str | None
+    seconds: float = 0.0
+    objectives: tuple[float, ...] | None = None
+    strength: float | None = None
+    tables: dict[str, _Entry] = {}
+
+
 class Watcher:
     """Looks at one study again and again. Not thread-safe.
 
@@ -142,8 +165,9 @@ class Watcher:
         self._study: Study = parse_study(files.manifest().get("study"), "manifest.json")
         self._claim = self._study.claim_of()
         self._outline = outline(self._study)
-        self._commits: dict[str, dict[str, Any]] = {}
+        self._commits: dict[str, _Commit] = {}
         self._trials: dict[str, Trial] = {}
+        self._unpaired: set[str] = set()  # of the search, whose base could not be read yet
         self._base: dict[str, pa.Table] | None = None
         self._beat: tuple[str, int] | None = None
         self._beat_at = 0.0
@@ -161,7 +185,7 @@ class Watcher:
         damaged = self._take_in()
         meter = Meter(self._study)
         for commit in self._commits.values():
-            meter.add([TrialSpec.model_validate(commit["spec"])], [commit])
+            meter.add([commit.spec], [{"seconds": commit.seconds}])
         return Look(
             self._files.study_id,
             self._files.store.uri,
@@ -189,45 +213,58 @@ class Watcher:
             if trial_id in self._commits:
                 continue
             try:
-                self._commits[trial_id] = self._files.read_commit(trial_id)
+                self._commits[trial_id] = _understood(trial_id, self._files.read_commit(trial_id))
             except IntegrityError as error:
                 damaged.append(str(error))
         # Trials of the search are compared with the base, which an object of another name may hold.
-        for trial_id in sorted(self._commits.keys() - self._trials.keys(), key=self._place):
+        for trial_id in sorted(self._commits.keys() - self._trials.keys() | self._unpaired, key=self._place):
             try:
-                self._trials[trial_id] = self._told(self._commits[trial_id])
+                self._trials[trial_id] = self._told(trial_id)
             except (IntegrityError, InputError) as error:
                 damaged.append(str(error))
         return damaged
 
     def _place(self, trial_id: str) -> tuple[int, str]:
-        role = str(self._commits[trial_id]["role"])
-        return ("base", "search", "confirm").index(role), trial_id
+        return ("base", "search", "confirm").index(self._commits[trial_id].spec.role), trial_id
 
-    def _told(self, commit: Mapping[str, Any]) -> Trial:
-        spec = TrialSpec.model_validate(commit["spec"])
-        if spec.role == "base" and spec.subject == self._study.subject and self._claim.kind == "shift":
-            self._base = base_rows(self._tables(commit))
-        shift = None
-        if spec.role == "search" and self._base is not None and commit["status"] == "done":
-            shift = interim_shift(self._claim, self._base, self._tables(commit), commit)
-        searched = spec.role == "search" and spec.edit is not None
-        settings = self._study.search.proposed(spec.edit.config) if searched and spec.edit else {}
+    def _told(self, trial_id: str) -> Trial:
+        commit = self._commits[trial_id]
+        try:
+            shift = self._compared(trial_id, commit)
+            edit = commit.spec.edit if commit.spec.role == "search" else None
+            settings = self._study.search.proposed(edit.config) if edit is not None else {}
+        except (pa.ArrowException, KeyError) as error:
+            raise IntegrityError(f"trials/{trial_id}: its rows or settings are none that are known: {error}") from None
         return Trial(
-            spec.label,
-            spec.role,
-            commit["status"],
-            commit["score"],
-            tuple(commit.get("objectives") or ()),
-            commit.get("seconds", 0.0),
-            commit["error"],
+            commit.spec.label,
+            commit.spec.role,
+            commit.status,
+            commit.score,
+            commit.objectives or (),
+            commit.seconds,
+            commit.error,
             settings,
             shift,
         )
 
-    def _tables(self, commit: Mapping[str, Any]) -> dict[str, pa.Table]:
-        entries = commit.get("tables", {})
-        return {name: self._files.read_table(entries[name]) for name in ("responses", "judgements") if name in entries}
+    def _compared(self, trial_id: str, commit: _Commit) -> Shift | None:
+        """The shift of a trial of the search, as soon as the base can be read; keeps the base's rows."""
+        spec = commit.spec
+        if self._claim.kind != "shift" or commit.status != "done":
+            return None
+        if spec.role == "base" and spec.subject == self._study.subject:
+            self._base = base_rows(self._tables(commit))
+        if spec.role != "search":
+            return None
+        if self._base is None:
+            self._unpaired.add(trial_id)
+            return None
+        shift = interim_shift(self._claim, self._base, self._tables(commit), commit.strength)
+        self._unpaired.discard(trial_id)
+        return shift
+
+    def _tables(self, commit: _Commit) -> dict[str, pa.Table]:
+        return {name: self._files.read_table(commit.tables[name].model_dump()) for name in ("responses", "judgements")}
 
     def _generations(self) -> list[Generation]:
         by_slot: dict[str, list[Trial]] = {}
@@ -284,8 +321,27 @@ class Watcher:
         return Pulse(True, "running", driver.dashboard)
 
 
+def _understood(trial_id: str, commit: Mapping[str, Any]) -> _Commit:
+    """A commit as this edition understands it.
+
+    Raises:
+        IntegrityError: it does not: another edition wrote it, or a stranger.
+    """
+    try:
+        return _Commit.model_validate(commit)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise IntegrityError(
+            f"commits/{trial_id}.json is no commit that is known here: {where}: {first['msg']}"
+        ) from None
+
+
 def _by_clock(driver: Driver) -> Pulse:
-    age = (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(driver.beat)).total_seconds()
+    try:
+        age = (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(driver.beat)).total_seconds()
+    except (ValueError, TypeError):
+        return Pulse(None, "running, by a heartbeat without a time", driver.dashboard)
     words = f"last heartbeat {abs(age):.0f} s {'ago' if age >= 0 else 'ahead'}, by this machine's clock"
     alive = None if abs(age) > SILENT_S else True
     return Pulse(alive, f"running, {words}" if alive else f"{words}: the driver may have stopped", driver.dashboard)
@@ -306,7 +362,7 @@ def find(source: str, named: str | None) -> StudyFiles | list[Listed]:
     store, in_address = open_address(source)
     if (wanted := in_address if named is None else named) is not None:
         return find_study(store, wanted)
-    names = list_studies(store)
+    names = [name for name in list_studies(store) if is_name(name)]
     if not names:
         raise InputError(f"{store.uri}: there is no study in this store")
     if len(names) == 1:

@@ -1,7 +1,7 @@
 """A look at a study, or the list of a store's studies, for a terminal.
 
-Built of `Text`, never of markup: names and errors come from a store. Good at 80 columns, and every colour is said by a
-word as well. Reads nothing.
+Built of `Text`, never of markup, and what comes from a store goes through `one_line`: a store of somebody else must not
+drive the terminal. Good at 80 columns, and every colour is said by a word as well. Reads nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dd_core.falsify.show.words import one_line
 from sweeps.interim import INTERIM, Shift
 from sweeps.watch import Generation, Listed, Look
 
@@ -42,13 +43,13 @@ def frame(look: Look, width: int, height: int = 40) -> RenderableType:
     if look.trials:
         parts += [Text(""), _trials(look, room, width)]
     if any(trial.shift for trial in look.trials):
-        told = f"shift on eval: {look.axis} in the claimed direction, 95% interval over prompts: {INTERIM}"
+        told = f"shift on eval: {one_line(look.axis)} in the claimed direction, 95% interval over prompts: {INTERIM}"
         parts.append(Text(told, style="bold yellow"))
     failed = [trial for trial in look.trials if trial.error is not None]
     if failed and width < ROOMY:
-        line = Text(f"{failed[-1].label} failed: {failed[-1].error}", style="red", no_wrap=True, overflow="ellipsis")
-        parts.append(line)
-    parts += [Text(line, style="red") for line in look.damaged[:3]]
+        told = one_line(f"{failed[-1].label} failed: {failed[-1].error}")
+        parts.append(Text(told, style="red", no_wrap=True, overflow="ellipsis"))
+    parts += [Text(one_line(line), style="red") for line in look.damaged[:3]]
     if look.verdict is not None:
         parts += [Text(""), *_verdict(look)]
     return Group(*parts)
@@ -61,22 +62,22 @@ def listing(store: str, studies: Sequence[Listed]) -> RenderableType:
         table.add_column(title, justify="right" if title == "trials" else "left", overflow="fold")
     for one in studies:
         state = one.driver.state if one.driver is not None else "unknown"
-        verdict = Text(one.verdict or "none yet", style=_VERDICTS.get(one.verdict or "", "dim"))
-        table.add_row(Text(one.study_id), Text(state), str(one.committed), verdict)
+        verdict = Text(one_line(one.verdict or "none yet"), style=_VERDICTS.get(one.verdict or "", "dim"))
+        table.add_row(Text(one_line(one.study_id)), Text(state), str(one.committed), verdict)
     return Group(Text(f"{store}: no study runs; name one to see more of it"), table)
 
 
 def _head(look: Look) -> list[RenderableType]:
     style = {True: "green", False: "yellow", None: "dim"}[look.pulse.alive]
-    state = Text.assemble((look.study_id, "bold"), " · ", (look.pulse.words, style))
+    state = Text.assemble((look.study_id, "bold"), " · ", (one_line(look.pulse.words), style))
     if look.pulse.dashboard and look.pulse.alive is not False:
-        state.append(f" · dashboard {look.pulse.dashboard}")
+        state.append(f" · dashboard {one_line(look.pulse.dashboard)}")
     done = sum(one.done for one in look.generations)
     failed = sum(one.failed for one in look.generations)
     planned = sum(one.planned for one in look.generations)
     counts = f"{done + failed} of {planned} trials at most" + (f", {failed} of them failed" if failed else "")
     spent = f"{look.hours:.2f} machine hours" + (f", about {look.usd:.2f} USD" if look.usd else "")
-    return [state, Text(look.statement, style="italic"), Text(f"{counts} · {spent}")]
+    return [state, Text(one_line(look.statement), style="italic"), Text(f"{counts} · {spent}")]
 
 
 def _generations(look: Look) -> Table:
@@ -102,11 +103,11 @@ def _best(look: Look) -> list[RenderableType]:
     best = look.best
     if best is None:
         return [Text("no configuration has a score yet", style="dim")]
-    line = Text.assemble("best so far ", (best.label, "bold"), f" · score {_signed(best.score)}")
+    line = Text.assemble("best so far ", (one_line(best.label), "bold"), f" · score {_signed(best.score)}")
     if best.shift is not None:
-        line.append(f" · {look.axis} {_interval(best.shift)}, {best.shift.n_prompts} prompts of eval")
+        line.append(f" · {one_line(look.axis)} {_interval(best.shift)}, {best.shift.n_prompts} prompts of eval")
     settings = ", ".join(f"{name} {_short(value)}" for name, value in best.settings.items())
-    return [line, *([Text(settings, style="dim")] if settings else [])]
+    return [line, *([Text(one_line(settings), style="dim")] if settings else [])]
 
 
 def _trials(look: Look, room: int, width: int) -> Table:
@@ -129,7 +130,7 @@ def _trials(look: Look, room: int, width: int) -> Table:
         style = "red" if one.status == "failed" else "green"
         said = one.error if one.error else ", ".join(f"{name} {_short(value)}" for name, value in one.settings.items())
         shift = _interval(one.shift) if one.shift else Text("–", style="dim")
-        cells: list[str | Text] = [Text(one.label), Text(one.status, style=style), _signed(one.score), shift]
+        cells: list[str | Text] = [Text(one_line(one.label)), Text(one.status, style=style), _signed(one.score), shift]
         cells.append(f"{one.seconds / 60:.1f}")
         if roomy:  # cut here: rich would take the room for a long error from the numbers
             cells.append(Text(_cut(said, width - NUMBERS), style="red" if one.error else "dim"))
@@ -142,10 +143,11 @@ def _trials(look: Look, room: int, width: int) -> Table:
 
 def _verdict(look: Look) -> list[RenderableType]:
     verdict = look.verdict or {}
-    outcome = str(verdict.get("verdict"))
+    outcome = one_line(str(verdict.get("verdict")))
     line = Text.assemble("verdict ", (outcome, _VERDICTS.get(outcome, "bold")))
-    if reasons := verdict.get("reasons"):
-        line.append(f" ({', '.join(map(str, reasons))})")
+    reasons = verdict.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        line.append(f" ({one_line(', '.join(map(str, reasons)))})")
     if look.pulse.alive is True:
         line.append(", of an earlier run", style="dim")
     return [line, Text(f"report: {look.store}/studies/{look.study_id}/report.html", style="dim")]
@@ -162,7 +164,7 @@ def _interval(shift: Shift) -> str:
 
 
 def _cut(text: str, n: int) -> str:
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= n else f"{line[: n - 1]}…"
 
 

@@ -8,9 +8,11 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,26 +20,46 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dd_core.errors import InputError
 from storage import Store, open_store
 from storage.commits import StudyFiles
 from storage.observed import ObservedStore
 from sweeps import run
 from sweeps.interim import INTERIM, Shift
-from sweeps.watch import SILENT_S, Generation, Look, Pulse, Trial, Watcher, find
+from sweeps.watch import SILENT_S, Generation, Listed, Look, Pulse, Trial, Watcher, find
 from sweeps.watch_table import frame, listing
 from tests.sweeps.helpers import command, ddsweep, smoke
 from tests.sweeps.small_studies import performed
 
-
-def question(**changes: Any) -> dict[str, Any]:
-    return smoke(name="watched", replicates=[], **changes)
+EVIL = "\x1b]0;x\x07\x9b31m\u202e[red]red[/red] [link=http://x]x[/link]\n\rx"
+"""What would set a terminal's title, colour it, reorder it and move in it, and markup."""
 
 
 @pytest.fixture(scope="module")
-def half(tmp_path_factory: pytest.TempPathFactory) -> StudyFiles:
-    """A study whose search is over, and whose confirmation has not begun."""
-    data = question(resources={"usd_per_hour": 3600.0})
-    return performed(data, tmp_path_factory.mktemp("half") / "store", until=lambda spec: spec.role == "confirm")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> StudyFiles:
+    """A study that has come to its verdict; no driver has told of itself."""
+    data = smoke(name="watched", replicates=[], confirm={"train_seeds": 2}, resources={"usd_per_hour": 3600.0})
+    files = performed(data, tmp_path_factory.mktemp("whole") / "store")
+    run.judge_study(files.store, files.study_id)
+    return files
+
+
+@pytest.fixture(scope="module")
+def half(whole: StudyFiles, tmp_path_factory: pytest.TempPathFactory) -> StudyFiles:
+    """The same when its search was over, and its confirmation had not begun."""
+    return earlier(whole, tmp_path_factory.mktemp("half") / "store", ("base-", "search-"))
+
+
+def earlier(files: StudyFiles, store: Path, trials: tuple[str, ...], study_id: str | None = None) -> StudyFiles:
+    """A copy of the study in `store`, before its verdict and a driver's word, with the trials whose names begin so."""
+    folder = store / "studies" / (study_id or files.study_id)
+    shutil.copytree(Path(files.store.uri.removeprefix("file://")) / files.folder, folder)
+    for name in ("verdict.json", "driver.json"):
+        (folder / name).unlink(missing_ok=True)
+    for path in folder.glob("commits/*.json"):
+        if not path.name.startswith(trials):
+            path.unlink()
+    return StudyFiles(open_store(str(store)), folder.name)
 
 
 def driver(files: StudyFiles, beats: int, state: str = "running", age_s: float = 0.0, name: str = "d1") -> None:
@@ -67,10 +89,10 @@ def test_generations_trials_the_best_and_what_was_spent_are_shown(half: StudyFil
     text = shown(Watcher(half))
     assert re.search(r"base +1 +1 +0 +0 +0", text)
     assert re.search(r"search 1 +2 +2 +0 +0 +0 +[+−]\d\.\d{3}", text)
-    assert re.search(r"▸ confirm +7 +0 +0 +0 +7 +–", text)
+    assert re.search(r"▸ confirm +5 +0 +0 +0 +5 +–", text)
     commits = half.commits()
     seconds = sum(commit["seconds"] for commit in commits.values())
-    assert f"5 of 12 trials at most · {seconds / 3600:.2f} machine hours, about {seconds:.2f} USD" in text
+    assert f"5 of 10 trials at most · {seconds / 3600:.2f} machine hours, about {seconds:.2f} USD" in text
     best = max((commit for commit in commits.values() if commit["role"] == "search"), key=lambda one: one["score"])
     assert f"best so far {best['spec']['label']}" in text and "learning_rate" in text
 
@@ -89,12 +111,12 @@ def test_the_interval_is_the_falsifiers_and_is_no_ground_to_stop(half: StudyFile
     assert INTERIM in text and "no ground" not in text.replace("no ground to stop", "")
 
 
-def test_no_fresh_row_is_read_before_the_end(half: StudyFiles, tmp_path: Path) -> None:
+def test_no_fresh_row_is_read_before_the_end(whole: StudyFiles, tmp_path: Path) -> None:
     """A look at fresh would be a look that the falsifier does not know of."""
-    data = question()
-    files = performed(data, tmp_path / "store", until=lambda spec: spec.label == "treated-seed-2")
+    files = earlier(whole, tmp_path / "store", ("base-", "search-", "treated-"))
     read: list[str] = []
-    Watcher(StudyFiles(Noting(files.store, read), files.study_id)).look()
+    look = Watcher(StudyFiles(Noting(files.store, read), files.study_id)).look()
+    assert {trial.role for trial in look.trials} == {"base", "search", "confirm"}
     tables = [name for name in read if name.endswith(".parquet")]
     assert tables and all(re.search(r"/trials/(base|search)-", name) for name in tables)
 
@@ -115,17 +137,17 @@ class Noting(ObservedStore):
         return super().list(prefix)
 
 
-def test_only_what_is_new_is_read_again(tmp_path: Path) -> None:
-    data = question()
-    until = performed(data, tmp_path / "store", until=lambda spec: spec.label == "search-1-1")
+def test_only_what_is_new_is_read_again(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-", "search-1-0-"))
     read: list[str] = []
-    watcher = Watcher(StudyFiles(Noting(until.store, read), until.study_id))
+    watcher = Watcher(StudyFiles(Noting(files.store, read), files.study_id))
     assert len(watcher.look().trials) == 2
     read.clear()
     assert len(watcher.look().trials) == 2
     idle = len(read)
     assert idle <= 4 and not any("/commits/" in name and name.endswith(".json") for name in read)
-    performed(data, tmp_path / "store", until=lambda spec: spec.label == "search-2-0")
+    (trial_id,) = (one for one in half.committed() if one.startswith("search-1-1"))
+    files.commit(trial_id, half.read_commit(trial_id))
     read.clear()
     assert len(watcher.look().trials) == 3
     assert sum(name.endswith(".json") and "/commits/" in name for name in read) == 1
@@ -141,7 +163,7 @@ def test_a_driver_is_alive_while_its_beats_change_whatever_the_clocks_say(half: 
     driver(half, 2, age_s=7200)
     look = watcher.look()
     assert look.pulse.alive is True and look.pulse.dashboard == "http://127.0.0.1:8265"
-    assert re.search(r"▸ confirm +7 +0 +0 +1 +6", shown(watcher))
+    assert re.search(r"▸ confirm +5 +0 +0 +1 +4", shown(watcher))
     clock.now += SILENT_S + 1
     look = watcher.look()
     assert look.pulse.alive is False and "no heartbeat for" in look.pulse.words and not look.over
@@ -158,10 +180,20 @@ def test_one_look_says_whose_clock_it_went_by(half: StudyFiles) -> None:
     assert "driver interrupted" in shown(Watcher(half), once=True)
 
 
-def test_names_and_errors_from_a_store_neither_colour_nor_move_anything(half: StudyFiles, tmp_path: Path) -> None:
-    data = question(statement="[red]red[/red] [link=http://x]x[/link]")
-    files = performed(data, tmp_path / "store", until=lambda spec: spec.role == "search")
-    assert "[red]red[/red] [link=http://x]x[/link]" in shown(Watcher(files))
+@pytest.mark.parametrize("width", [80, 140])
+def test_names_and_errors_from_a_store_neither_colour_nor_move_anything(width: int) -> None:
+    tried = Trial(EVIL, "search", "done", 0.1, (0.1, 0.0), 1.0, None, {EVIL: EVIL}, Shift(0.1, 0.0, 0.2, 12))
+    failed = Trial(EVIL, "search", "failed", None, (), 1.0, EVIL, {}, None)
+    now = Generation("search 1", 3, 1, 1, True, 0.1)
+    verdict = {"verdict": EVIL, "reasons": [EVIL, 3]}
+    pulse = Pulse(True, EVIL, EVIL)
+    look = Look("x", "s3://b", EVIL, EVIL, pulse, (now,), (tried, failed), tried, 1.0, 2.0, 1, verdict, (EVIL,))
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(frame(look, width))
+    console.print(listing("s3://b", [Listed("x", None, 1, EVIL)]))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert {char for char in text if unicodedata.category(char) in ("Cc", "Cf")} == {"\n"}
+    assert "⟨U+001B⟩" in text and "[red]red[/red]" in text
 
 
 def test_it_fits_into_80_and_140_columns(half: StudyFiles) -> None:
@@ -188,19 +220,52 @@ def test_a_long_error_takes_no_room_from_the_numbers() -> None:
         assert re.search(r"search-1-1 +failed", text) and "the loss is nan" in text
 
 
-def test_a_damaged_commit_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
-    files = performed(question(), tmp_path / "store", until=lambda spec: spec.label == "search-2-0")
+def test_a_damaged_commit_is_named_and_the_rest_is_shown(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-", "search-1-"))
     (path,) = (tmp_path / "store").glob("studies/*/commits/search-1-1-*.json")
     path.write_bytes(b"{}")
     look = Watcher(files).look()
     assert len(look.trials) == 2 and len(look.damaged) == 1 and "search-1-1" in look.damaged[0]
 
 
-def test_of_several_studies_the_one_that_runs_is_watched_or_they_are_listed(tmp_path: Path) -> None:
+def test_a_commit_that_is_none_of_ours_is_named_and_the_rest_is_shown(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-", "search-1-0-"))
+    (trial_id,) = (one for one in files.committed() if one.startswith("search"))
+    ours = files.read_commit(trial_id)
+    spec, tables = ours["spec"], ours["tables"]
+    strange: list[dict[str, Any]] = [
+        {},
+        {**ours, "spec": {**spec, "role": "audit"}},
+        {**ours, "spec": {**spec, "edit": {**spec["edit"], "config": {}}}},
+        {**ours, "status": "perhaps"},
+        {name: value for name, value in ours.items() if name != "score"},
+        {**ours, "tables": {**tables, "responses": {**tables["responses"], "name": "../../format.json"}}},
+        {**ours, "tables": {"responses": tables["judgements"], "judgements": tables["judgements"]}},
+    ]
+    for i, commit in enumerate(strange):
+        files.commit(f"strange-{i}", commit)
+    look = Watcher(files).look()
+    assert len(look.trials) == 2
+    for i in range(len(strange)):
+        assert sum(f"strange-{i}" in line for line in look.damaged) == 1, look.damaged
+
+
+def test_a_shift_is_told_when_the_base_can_be_read_again(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-", "search-1-"))
+    (path,) = (tmp_path / "store").glob("studies/*/trials/base-*/responses.parquet")
+    sound = path.read_bytes()
+    path.write_bytes(b"damaged")
+    watcher = Watcher(files)
+    look = watcher.look()
+    assert [trial.shift for trial in look.trials] == [None, None] and "base-tiny-llama" in look.damaged[0]
+    path.write_bytes(sound)
+    look = watcher.look()
+    assert [trial.role for trial in look.trials if trial.shift] == ["search", "search"] and not look.damaged
+
+
+def test_of_several_studies_the_one_that_runs_is_watched_or_they_are_listed(half: StudyFiles, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    one, two = (
-        performed({**question(), "name": name}, store, until=lambda spec: spec.role == "search") for name in ("a", "b")
-    )
+    one, two = (earlier(half, store, ("base-",), name) for name in ("a-00000000", "b-00000000"))
     listed = find(str(store), None)
     assert isinstance(listed, list) and [entry.study_id for entry in listed] == [one.study_id, two.study_id]
     driver(one, 3, age_s=10)
@@ -217,42 +282,42 @@ def test_of_several_studies_the_one_that_runs_is_watched_or_they_are_listed(tmp_
     assert re.search(rf"{one.study_id} +unknown +1 +none yet", console.file.getvalue())  # type: ignore[attr-defined]
 
 
-def test_a_finished_study_shows_its_verdict(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    files = performed(question(), store)
-    run.judge_study(files.store, files.study_id)
-    driver(files, 9, state="finished")
-    look = Watcher(files).look()
+def test_a_finished_study_shows_its_verdict(whole: StudyFiles) -> None:
+    driver(whole, 9, state="finished")
+    look = Watcher(whole).look()
     assert look.over
-    done = ddsweep("watch", str(store))
+    done = ddsweep("watch", whole.store.uri)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^verdict (INCONCLUSIVE|FALSIFIED|INVALID|SURVIVES)", done.stdout, re.M)
     assert "driver finished" in done.stdout and "report:" in done.stdout
 
 
+def test_a_study_that_is_not_there_is_one_line_and_exit_status_2(half: StudyFiles) -> None:
+    done = ddsweep("watch", half.store.uri, "smoke-00000000")
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1 and "no study 'smoke-00000000' (there: watched-" in done.stderr
+
+
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("source", "study", "says"),
     [
-        (["nowhere"], "there is no store here"),
-        (["{store}", "smoke-00000000"], "no study 'smoke-00000000' (there: watched-"),
-        (["{store}", "../x"], "study: "),
-        (["{store}", ""], "study: "),
-        (["{store}", "x" * 2000], "study: "),
-        (["{empty}"], "there is no study in this store"),
-        (["ftp://host/x"], "ftp:// is not supported"),
-        (["s3://UPPER_case"], "an S3 address is"),
+        ("nowhere", None, "there is no store here"),
+        ("{store}", "../x", "study: "),
+        ("{store}", "", "study: "),
+        ("{store}", "x" * 2000, "study: "),
+        ("{empty}", None, "there is no study in this store"),
+        ("ftp://host/x", None, "ftp:// is not supported"),
+        ("s3://UPPER_case", None, "an S3 address is"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_status_2(
-    half: StudyFiles, tmp_path: Path, arguments: list[str], says: str
+def test_what_names_no_study_is_told_in_one_line(
+    half: StudyFiles, tmp_path: Path, source: str, study: str | None, says: str
 ) -> None:
     empty = tmp_path / "empty"
     open_store(str(empty))
-    places = {"store": half.store.uri, "empty": str(empty)}
-    done = ddsweep("watch", *(one.format(**places) for one in arguments))
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1 and says in done.stderr
-    assert done.stdout == ""
+    with pytest.raises(InputError) as told:
+        find(source.format(store=half.store.uri, empty=empty), study)
+    assert len(told.value.lines) == 1 and says in told.value.lines[0]
 
 
 def test_on_a_terminal_it_goes_on_until_ctrl_c(half: StudyFiles, tmp_path: Path) -> None:
