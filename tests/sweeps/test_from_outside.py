@@ -1,6 +1,7 @@
 """What can be seen of a running study from outside: its metrics and dashboard, its ports, and none of its secrets.
 
-One study runs once for all of it: on an S3 store, with a judge that is a model, watched by Prometheus.
+One study runs once for all of it: on an S3 store, with a judge that is a model, watched by Prometheus where it is
+installed.
 """
 
 from __future__ import annotations
@@ -28,12 +29,9 @@ from tests.chat_server import ChatServer, Reply, said
 from tests.sweeps.helpers import smoke
 from tests.sweeps.outside import Ports, Prometheus, Secrets, ray_folder, running
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.alone,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's prometheus"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
+
+scraped = pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's prometheus")
 
 DASHBOARD = Path(__file__).parents[2] / "cluster" / "grafana" / "ddsweep.json"
 BUCKET = "studies"
@@ -53,7 +51,7 @@ def question(url: str) -> dict[str, Any]:
     }  # fmt: skip
     return smoke(
         name="watched", replicates=[], judges=["checklist", "delivery", {"judge": "mcas", "model": model}],
-        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 3},
+        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 2},
         resources={"usd_per_hour": 10.0},
     )  # fmt: skip
 
@@ -119,18 +117,23 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             "MLFLOW_TRACKING_URI": f"http://user:{password}@127.0.0.1:1/",
         }  # fmt: skip
         known = Secrets({**planted, "a password in an address": password})
-        watcher = Prometheus(folder, ray / "ray" / "prom_metrics_service_discovery.json")
+        discovery = ray / "ray" / "prom_metrics_service_discovery.json"
+        watcher = Prometheus(folder, discovery) if shutil.which("prometheus") else None
         found = Seen(known, -1, "", {}, ray, folder / "cache" / "logs", set(), set(), [])
         out = folder / "printed.txt"
-        with watcher.running(), running("run", str(study), "--store", f"s3://{BUCKET}/x", out=out, **env) as process:
+        with contextlib.ExitStack() as stack:
+            if watcher is not None:
+                stack.enter_context(watcher.running())
+            process = stack.enter_context(running("run", str(study), "--store", f"s3://{BUCKET}/x", out=out, **env))
             while process.poll() is None:
                 found.ports.look(process.pid)
                 found.arguments += known.in_command_lines(process.pid)
-                look(found, watcher, out, ray)
+                look(found, watcher, out)
                 time.sleep(2)
             found.status = process.wait()
-            found.names = watcher.names()
-            found.series = watcher.query('last_over_time({__name__=~"ray_ddsweep_.*"}[10m])')
+            if watcher is not None:
+                found.names = watcher.names()
+                found.series = watcher.query('last_over_time({__name__=~"ray_ddsweep_.*"}[10m])')
         found.printed = out.read_text()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         names = [one["Key"] for page in pages for one in page.get("Contents", ())]
@@ -140,9 +143,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     servant.stop()
 
 
-def look(found: Seen, watcher: Prometheus, out: Path, ray: Path) -> None:
+def look(found: Seen, watcher: Prometheus | None, out: Path) -> None:
     """One look at a study that runs."""
-    for expression in expressions():
+    for expression in expressions() if watcher is not None else ():
         values = [float(one["value"][1]) for one in watcher.query(expression)]
         found.values.setdefault(expression, []).extend(values)
     if (dashboard := re.search(r"dashboard (http://\S+)", out.read_text())) is None:
@@ -167,6 +170,7 @@ def test_the_study_ends_in_a_verdict_whose_first_line_was_the_dashboard(seen: Se
     assert seen.keys == {f"Bearer {seen.secrets.planted[KEY_ENV]}"}  # the key was used, so it could have been kept
 
 
+@scraped
 def test_every_family_was_scraped(seen: Seen) -> None:
     for family in FAMILIES:
         suffixes = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
@@ -196,6 +200,7 @@ def rows(seen: Seen, kind: str, column: str, value: str | None = None) -> int:
     return found
 
 
+@scraped
 def test_what_was_scraped_is_what_is_stored(seen: Seen) -> None:
     # The last seconds of a run may come after the last scrape.
     assert 0.8 * rows(seen, "generate", "row_id") <= latest(seen, "ddsweep_responses_total")
@@ -207,8 +212,8 @@ def test_what_was_scraped_is_what_is_stored(seen: Seen) -> None:
     assert 0.8 * rows(seen, "judge", "status", "error") <= errors <= rows(seen, "judge", "status", "error")
     assert latest(seen, "ddsweep_judgements_total", judge="mcas", status="ok") > 0
     assert latest(seen, "ddsweep_tokens_total") > latest(seen, "ddsweep_responses_total")
-    assert latest(seen, "ddsweep_trials") == 1 + 1 + 7 and latest(seen, "ddsweep_trials", state="failed") == 0
-    assert latest(seen, "ddsweep_trials", state="done") >= 7
+    assert latest(seen, "ddsweep_trials") == 1 + 1 + 5 and latest(seen, "ddsweep_trials", state="failed") == 0
+    assert latest(seen, "ddsweep_trials", state="done") >= 5
     assert latest(seen, "ddsweep_blocks_total", kind="generate", outcome="reused") > 0
     assert latest(seen, "ddsweep_blocks_total", kind="chat", outcome="made") > 0  # of a replica of the judges
     assert latest(seen, "ddsweep_store_seconds_count", operation="create", outcome="ok") > 0
@@ -216,6 +221,7 @@ def test_what_was_scraped_is_what_is_stored(seen: Seen) -> None:
     assert latest(seen, "ddsweep_cost_usd") > latest(seen, "ddsweep_machine_seconds") / 3600 * 10
 
 
+@scraped
 def test_labels_are_of_small_closed_sets_and_name_no_trial(seen: Seen) -> None:
     of_ray = {"Component", "NodeAddress", "SessionName", "Version", "WorkerId", "le", "instance", "job", "__name__"}
     families = {f"ray_{family.name}": family for family in FAMILIES}
@@ -226,8 +232,10 @@ def test_labels_are_of_small_closed_sets_and_name_no_trial(seen: Seen) -> None:
         assert own.keys() == family.labels.keys()
         assert OTHER not in own.values()
         assert not any(re.search(r"watched|seed|search-|baseline-|s3:", value) for value in own.values())
+    assert seen.secrets.in_bytes("the series", json.dumps(seen.series).encode()) == []
 
 
+@scraped
 def test_every_panel_shows_something_of_a_running_study(seen: Seen) -> None:
     for expression in expressions():
         named = set(re.findall(r"\bray_\w+", expression))
@@ -285,6 +293,5 @@ def test_no_secret_is_in_what_ray_tells_of_its_actors(seen: Seen) -> None:
     assert seen.secrets.in_bytes("the actors", seen.actors) == []
 
 
-def test_no_secret_is_in_the_arguments_of_a_process_or_in_a_label(seen: Seen) -> None:
+def test_no_secret_is_in_the_arguments_of_a_process(seen: Seen) -> None:
     assert seen.arguments == []
-    assert seen.secrets.in_bytes("the series", json.dumps(seen.series).encode()) == []
