@@ -190,14 +190,15 @@ class StudyFiles:
         """Stores rows of a trial; writing equal rows again changes nothing.
 
         Returns:
-            The entry for the trial's commit: `name` inside the study's folder, `sha256` of the bytes, number of `rows`.
+            The entry for the trial's commit: `name` inside the study's folder, `sha256` and `n_bytes` of what was
+            written, number of `rows`.
         """
         data = to_parquet(table)
         inside = f"trials/{_segment(trial_id)}/{_segment(name)}.parquet"
         whole = f"{self.folder}/{inside}"
         if not self.store.create(whole, data) and self.store.read(whole) != data:
             self.store.overwrite(whole, data)
-        return {"name": inside, "sha256": sha256(data), "rows": table.num_rows}
+        return {"name": inside, "sha256": sha256(data), "n_bytes": len(data), "rows": table.num_rows}
 
     def read_table(self, entry: dict[str, Any]) -> pa.Table:
         """The rows that an entry of a commit names.

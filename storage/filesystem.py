@@ -21,6 +21,13 @@ _TEMPORARY = "~"
 """First character of a temporary file; no object's name may hold it, so that no listing can show one."""
 
 
+def path_of(uri: str) -> Path | None:
+    """What a `file:///absolute/path` names, its escapes decoded; None where `uri` is another address."""
+    parts = urlsplit(uri)
+    here = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/")
+    return Path(unquote(parts.path)) if here else None
+
+
 class FilesystemStore(Store):
     """Objects are files under `root`.
 
@@ -34,10 +41,10 @@ class FilesystemStore(Store):
     """
 
     def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        root = path_of(uri)
+        if root is None:
             raise StoreError(f"store {uri}: a file URI has three slashes and an absolute path, file:///data/store")
-        self.root = Path(unquote(parts.path))
+        self.root = root
         self.uri = self.root.as_uri()
 
     def create(self, name: str, data: bytes) -> bool:

@@ -3,36 +3,55 @@
 Kept whatever its age is what a commit names, what the blocks that it names were made from, and what is nobody's:
 objects that nothing of this project writes. The rest is garbage once it is old enough by the store's own clock:
 
-* what killed writers left: unfinished uploads and files, objects that no `block.json` names, tables that no commit
-  names, probes;
+* what killed writers left: objects that no `block.json` names, tables that no commit names; and probes, unfinished
+  uploads and files that are an hour old, whatever age is asked for, since a writer may be at a younger one;
 * whole blocks that no commit leads to. Nothing is lost with them but time: they are the cache of trials that were never
   committed, of studies that are gone, of judging and profiling outside of studies, and checkpoints of abandoned fits;
 * not replies of models, though no commit names them (kind `chat`): somebody may have paid for them. They go only when
   asked for.
 
+Where a `block.json` that a commit leads to is gone, nobody knows any more what its block was made from, and that is
+garbage unless something else leads to it; where one is damaged it may be mended, and all blocks stay.
+
 While a study goes on, no block and no table is touched, since it may take up any of them at any moment. It goes on
-where its driver runs, or where it has no verdict and was written to within the age that is asked for. A run that begins
-while objects are being removed makes anew what it misses. Knows nothing of what a block or a row means.
+where its driver runs, or where it has no verdict and was written to within the age that is asked for. Whether one has
+begun is looked at once more before each thousand is removed. One that begins just then may take up a block a moment
+before it goes. Its trial fails by that, is tried again and makes the block anew; or it was done with the block, and its
+commit names one that is gone, of which `verify` tells. Its rows are in its tables, so that no result is lost.
+
+Knows nothing of what a block or a row means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from dd_core.errors import IntegrityError
-from storage.base import Entry, Leftover, Store
+from storage.base import Entry, Leftover
 from storage.blocks import FileEntry
 from storage.integrity import read_checked
-from storage.inventory import DESCRIPTION, READERS, Inventory, Listed, commits_of, running
+from storage.inventory import (
+    DESCRIPTION,
+    READERS,
+    Inventory,
+    Listed,
+    commits_of,
+    named_by,
+    running,
+    take_inventory,
+)
 from storage.verify import described
 
 PAID = ("chat",)
+AT_A_TIME = 1000
+"""What is removed before it is looked again whether a study has begun."""
 
 Why = Literal["left by a writer", "named by nothing", "block that no commit leads to"]
+LEFT: Why = "left by a writer"
 
 
 @dataclass(frozen=True)
@@ -84,10 +103,9 @@ def find_garbage(
     def old(one: Entry | Leftover | Listed) -> bool:
         return inventory.age(one) >= older_than
 
-    found: list[Garbage] = []
     kept: list[str] = []
-    left: list[Entry | Leftover] = [*inventory.leftovers, *inventory.probes]
-    found += [Garbage(one.name, "left by a writer", one.n_bytes, (one,)) for one in left if old(one)]
+    left = [one for one in inventory.abandoned if old(one)]
+    found = [Garbage(one.name, LEFT, one.n_bytes, (one,)) for one in left]
     going_on = [name for name, study in inventory.studies.items() if _goes_on(inventory, name, study, old)]
     if going_on:
         kept.append(f"blocks and tables are all kept: {', '.join(going_on)} goes on")
@@ -96,19 +114,19 @@ def find_garbage(
     for study in inventory.studies.values():
         if not any(where.startswith(f"{study.folder}/") for where in damaged):
             found += _tables(study, named, old)
-    reached = _reached(inventory, blocks, damaged)
+    reached, gone = _reached(inventory, blocks, damaged)
     if damaged:
         lost = ", ".join(sorted(damaged)[:3])
         kept.append(f"blocks are all kept: what {lost} names cannot be read; see: ddsweep store verify")
         return Plan(found, kept)
     n_paid = paid_bytes = 0
     for key, block in sorted(inventory.blocks.items()):
-        if key in reached:
+        if key in reached - gone:
             found += [_single(entry) for entry in _unnamed(inventory, key, block, named) if old(entry)]
         elif not old(block):
             continue
-        elif DESCRIPTION not in block.objects:
-            found += [_single(entry) for entry in block.objects.values()]
+        elif key in gone or DESCRIPTION not in block.objects:
+            found += [_single(entry) for entry in block.objects.values() if entry.name not in named]
         elif key[0] in PAID and not paid:
             n_paid, paid_bytes = n_paid + 1, paid_bytes + block.n_bytes
         else:
@@ -120,21 +138,43 @@ def find_garbage(
     return Plan(found, kept)
 
 
-def remove(
-    store: Store, garbage: Sequence[Garbage], report: Callable[[int, int], None] = lambda done, total: None
-) -> None:
-    """Removes it; `report` is told how much of it is gone, of how much."""
+def remove(inventory: Inventory, plan: Plan, report: Callable[[int, int], None] = lambda done, total: None) -> Plan:
+    """Removes it, as long as no study begins.
 
-    def gone(one: Garbage) -> None:
+    Args:
+        inventory: what the plan was made of.
+        report: is told how much of it is gone, of how much.
+
+    Returns:
+        What was removed, and why the rest was not.
+    """
+    store = inventory.store
+
+    def gone(one: Garbage) -> Garbage:
         for each in one.objects:
             if isinstance(each, Leftover):
                 store.discard(each)
             else:
                 store.delete(each.name)
+        return one
 
+    removed: list[Garbage] = []
     with ThreadPoolExecutor(READERS) as pool:
-        for done, _ in enumerate(pool.map(gone, garbage), 1):
-            report(done, len(garbage))
+        for start in range(0, len(plan.garbage), AT_A_TIME):
+            several = plan.garbage[start : start + AT_A_TIME]
+            begun = _begun(inventory)
+            for one in pool.map(gone, several if not begun else [one for one in several if one.why == LEFT]):
+                removed.append(one)
+                report(len(removed), len(plan.garbage))
+            if begun:
+                return Plan(removed, [f"the rest is kept: {', '.join(begun)} has begun meanwhile"])
+    return Plan(removed, [])
+
+
+def _begun(inventory: Inventory) -> list[str]:
+    """Studies that are new since the inventory was taken, or that are driven now."""
+    now = take_inventory(inventory.store, "studies/")
+    return [name for name in now.studies if name not in inventory.studies or running(now, name)]
 
 
 def _goes_on(inventory: Inventory, study_id: str, study: Listed, old: Callable[[Listed], bool]) -> bool:
@@ -151,29 +191,33 @@ def _named(inventory: Inventory, report: Callable[[int, int], None]) -> tuple[se
             if isinstance(commit, IntegrityError):
                 damaged.add(where)
                 continue
-            named |= {f"{study.folder}/{entry['name']}" for entry in commit.get("tables", {}).values()}
-            for kind, several in commit.get("blocks", {}).items():
-                for block in several:
-                    blocks.add((kind, block["key"]))
-                    folder = f"blocks/{kind}/{block['key']}"
-                    named |= {f"{folder}/{FileEntry(file, sha, 0).object}" for file, sha in block["files"].items()}
+            of_tables, of_blocks = named_by(study.folder, commit)
+            named |= of_tables.keys() | {name for files in of_blocks.values() for name in files}
+            blocks |= of_blocks.keys()
         report(done, len(inventory.studies))
     return named, blocks, damaged
 
 
-def _reached(inventory: Inventory, roots: set[tuple[str, str]], damaged: set[str]) -> set[tuple[str, str]]:
-    """The blocks that commits name and those that they were made from, over any number of steps.
+def _reached(
+    inventory: Inventory, roots: set[tuple[str, str]], damaged: set[str]
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """The blocks that commits name and those that they were made from, over any number of steps; and which of them have
+    no `block.json` any more.
 
     What a block reads stands in its inputs as keys; whatever has the form of one counts, so that no kind of block has
     to be known. Adds to `damaged` what cannot be read.
     """
     kinds = {key: kind for kind, key in inventory.blocks}
+    gone: set[tuple[str, str]] = set()
 
     def reads(key: tuple[str, str]) -> set[tuple[str, str]] | str:
         where = f"blocks/{key[0]}/{key[1]}/{DESCRIPTION}"
         try:
             said = read_checked(inventory.store, where, lambda data: described(data, where, key))
-        except (IntegrityError, KeyError):
+        except KeyError:
+            gone.add(key)
+            return set()
+        except IntegrityError:
             return where
         return {(kinds[text], text) for text in _texts(said["inputs"]) if text in kinds}
 
@@ -188,7 +232,7 @@ def _reached(inventory: Inventory, roots: set[tuple[str, str]], damaged: set[str
                     found |= one
             front = found - reached
             reached |= front
-    return reached
+    return reached, gone
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from dd_core.errors import IntegrityError
 from storage.base import Entry, Leftover, Store
+from storage.blocks import FileEntry
 from storage.commits import DERIVED, TRIALS_NAME, StudyFiles, digest_name
 from storage.integrity import read_checked
 from storage.opening import FORMAT_NAME
@@ -27,6 +28,9 @@ READERS = 16
 
 SILENT = timedelta(minutes=10)
 """A driver that has written nothing for so long is not running, whatever it wrote last."""
+
+ABANDONED = timedelta(hours=1)
+"""What lies so long beside the objects was left by a writer that is gone: a write, or a part of one, takes minutes."""
 
 _BLOCK = re.compile(r"blocks/([^/]+)/([0-9a-f]{64})/([^/]+)")
 _STUDY = re.compile(r"studies/([^/]+)/(.+)")
@@ -61,7 +65,7 @@ class Inventory:
         blocks: by kind and key.
         strangers: objects under names that nothing of this project writes.
         probes: what opening a store writes and removes at once.
-        leftovers: what killed writers left, and what writers are at just now.
+        leftovers: what killed writers left, and what writers are at just now; `abandoned` parts the two.
     """
 
     store: Store
@@ -75,6 +79,12 @@ class Inventory:
     def age(self, one: Entry | Leftover | Listed) -> timedelta:
         """Since it was last written; never below zero."""
         return max(self.now - one.modified, timedelta(0))
+
+    @property
+    def abandoned(self) -> list[Entry | Leftover]:
+        """Leftovers and probes of writers that are gone."""
+        left: list[Entry | Leftover] = [*self.leftovers, *self.probes]
+        return [one for one in left if self.age(one) >= ABANDONED]
 
     @property
     def n_bytes(self) -> int:
@@ -92,8 +102,8 @@ class StudyLine:
     """One study, as `ddsweep store ls` shows it.
 
     Args:
-        state: running, finished, failed, interrupted or superseded as its driver last said; `lost` where a driver that
-            was running has been silent; without a driver's word `finished` where there is a verdict, else `unfinished`.
+        state: running, finished, failed or interrupted as its driver last said; `lost` where a driver that was running
+            has been silent; without a driver's word `finished` where there is a verdict, else `unfinished`.
         trials, failed: commits, and those among them that say so.
         rows: of all their tables.
         verdict: None while there is none.
@@ -110,10 +120,11 @@ class StudyLine:
     damaged: int
 
 
-def take_inventory(store: Store) -> Inventory:
-    """Lists everything once."""
-    inventory = Inventory(store, store.now(), {}, {}, [], [], list(store.leftovers()))
-    for entry in store.entries():
+def take_inventory(store: Store, prefix: str = "") -> Inventory:
+    """Lists once what begins with `prefix`; leftovers only where that is everything."""
+    leftovers = [] if prefix else list(store.leftovers())
+    inventory = Inventory(store, store.now(), {}, {}, [], [], leftovers)
+    for entry in store.entries(prefix):
         block, study = _BLOCK.fullmatch(entry.name), _STUDY.fullmatch(entry.name)
         if block:
             _add(inventory.blocks, (block[1], block[2]), f"blocks/{block[1]}/{block[2]}", block[3], entry)
@@ -165,6 +176,26 @@ def commits_of(inventory: Inventory, study_id: str) -> Iterator[tuple[str, dict[
 
     with ThreadPoolExecutor(READERS) as pool:
         yield from pool.map(read, sorted(f"{study.folder}/{name}" for name in inside))
+
+
+def named_by(
+    folder: str, commit: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], dict[tuple[str, str], dict[str, str]]]:
+    """What a commit names: object → entry of each table, and (kind, key) → object → SHA-256 of each file of each block.
+
+    Args:
+        folder: the study's.
+    """
+    tables = {f"{folder}/{entry['name']}": entry for entry in commit.get("tables", {}).values()}
+    blocks = {
+        (kind, block["key"]): {
+            f"blocks/{kind}/{block['key']}/{FileEntry(file, its_digest, 0).object}": its_digest
+            for file, its_digest in block["files"].items()
+        }
+        for kind, several in commit.get("blocks", {}).items()
+        for block in several
+    }
+    return tables, blocks
 
 
 def running(inventory: Inventory, study_id: str) -> bool:

@@ -104,7 +104,8 @@ def store_gc(
 ) -> None:
     """Say what nobody needs: leftovers of killed writers, and blocks that no commit leads to; --delete removes it.
 
-    What a commit names stays, and what that was made from. While a study goes on, all blocks and tables stay.
+    What a commit names stays, and what that was made from. While a study goes on, all blocks and tables stay. What a
+    writer left is an hour old at least, whatever age is given.
     """
     from rich.filesize import decimal
 
@@ -119,13 +120,16 @@ def store_gc(
         raise InputError(f"{source}: gc is asked of a whole store, since studies share blocks; give {store.uri}")
     with interruptible("interrupted; what was not removed yet stays"), explained(store):
         with progress("studies read") as report:
-            plan = find_garbage(take_inventory(store), age, paid=chat, report=report)
+            inventory = take_inventory(store)
+            plan = find_garbage(inventory, age, paid=chat, report=report)
         _print(plan.garbage)
         for line in plan.kept:
             print(line)
         if delete and plan.garbage:
             with progress("removed") as report:
-                remove(store, plan.garbage, report)
+                plan = remove(inventory, plan, report)
+            for line in plan.kept:
+                print(line)
     size = f"{plan.n_objects} objects, {decimal(plan.n_bytes)} ({plan.n_bytes} bytes)"
     if delete:
         print(f"{store.uri}: removed {size}")

@@ -42,7 +42,6 @@ def test_every_byte_belongs_to_one_part(uri: str) -> None:
         ("running", 0, "running"),
         ("running", 1, "lost"),
         ("interrupted", 1, "interrupted"),
-        ("superseded", 0, "superseded"),
         (None, 0, "unfinished"),
     ],
 )

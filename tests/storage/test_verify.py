@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dd_core.errors import InputError
-from storage import open_store
+from storage import Store, open_store
+from storage import verify as verification
 from storage.blocks import Blocks, BlockSpec, Made
+from storage.filesystem import FilesystemStore
 from storage.sealed import seal, unseal
 from storage.verify import verify
-from tests.storage.small_store import STUDY, block, finished_study, objects
+from tests.storage.small_store import STUDY, block, finished_study, grow_old, objects
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "SETTLES_S", 0.01)
 
 
 def found(uri: str, study_id: str | None = None) -> list[tuple[str, str]]:
@@ -33,20 +42,23 @@ def test_a_store_that_nobody_touched_is_sound(uri: str) -> None:
 
 def test_every_object_that_is_damaged_in_any_way_is_named(tmp_path: Path) -> None:
     files, blocks = finished_study(str(tmp_path))
+    files.put("driver.json", b'{\n "state": "finished"\n}\n')
     everything = objects(files.store)
     del everything["format.json"]
-    assert len(everything) == 16
+    assert len(everything) == 17
     for name, data in everything.items():
         flipped = data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
         for kind, bad in (("altered", flipped), ("truncated", data[: len(data) // 2]), ("truncated", b"")):
+            if kind == "altered" and name.endswith("driver.json"):
+                bad = b'["state"]\n}\n'  # no digest of it is kept: any JSON object will do
             files.store.overwrite(name, bad)
             assert (kind, name) in found(str(tmp_path)), f"{kind}: {name}"
         files.store.delete(name)
         said = found(str(tmp_path))
         if name.partition("/digests/")[1]:
             assert said == [], "the digest of what can be made again any time is missed by nobody"
-        elif name.endswith("trials.json"):
-            assert said == [], "listings alone tell then"
+        elif name.endswith(("trials.json", "driver.json")):
+            assert said == [], "listings alone tell then, and a study of an older edition has no driver"
         elif blocks["base"].folder in name and name.endswith("block.json"):
             assert said == [("orphaned", f"{blocks['base'].folder}/{blocks['base'].files['rows.parquet'].object}")]
         else:
@@ -62,6 +74,38 @@ def test_a_block_that_a_commit_names_is_missing_when_it_is_gone(uri: str) -> Non
     kinds = found(uri)
     assert ("missing", f"{blocks['train'].folder}/block.json") in kinds
     assert {kind for kind, _ in kinds} == {"missing"}
+
+
+@pytest.mark.parametrize("how", ["altered", "missing"])
+@pytest.mark.parametrize("file", ["block.json", "rows.parquet"])
+def test_what_it_says_of_a_block_that_a_commit_names_mends_it(tmp_path: Path, file: str, how: str) -> None:
+    files, blocks = finished_study(str(tmp_path))
+    before = objects(files.store)
+    inside = file if file == "block.json" else blocks["judged"].files[file].object
+    name = f"{blocks['judged'].folder}/{inside}"
+    if how == "missing":
+        files.store.delete(name)
+    else:
+        files.store.overwrite(name, b"{}")
+    assert files.find("t1") is not None, "running again does nothing"
+    [finding], _ = verify(files.store)
+    assert finding.name == name
+    [commit] = re.findall(r"delete (\S+) and run", finding.note)
+    files.store.delete(commit)
+    assert files.find("t1") is None, "now it does the trial"
+    finished_study(str(tmp_path))
+    assert verify(files.store)[0] == []
+    assert objects(files.store).keys() == before.keys()
+
+
+def test_a_damaged_block_that_no_commit_names_is_mended_by_who_needs_it_and_may_be_deleted(tmp_path: Path) -> None:
+    files, blocks = finished_study(str(tmp_path))
+    name = f"{blocks['base'].folder}/block.json"
+    for mend in (lambda: finished_study(str(tmp_path)), lambda: files.store.delete(name)):
+        files.store.overwrite(name, b"{")
+        assert found(str(tmp_path)) == [("truncated", name)]
+        mend()
+        assert name not in [one for _, one in found(str(tmp_path))]
 
 
 def test_a_block_under_the_key_of_another_is_altered_though_its_seal_is_right(uri: str) -> None:
@@ -87,7 +131,6 @@ def test_what_belongs_to_nothing_is_orphaned(uri: str) -> None:
         f"{files.folder}/trials/t1/old.parquet",
         f"{files.folder}/notes.txt",
         "elsewhere/x",
-        f"probe-{'a' * 32}",
     ]
     for name in names:
         files.store.create(name, b"1")
@@ -97,8 +140,12 @@ def test_what_belongs_to_nothing_is_orphaned(uri: str) -> None:
 
 def test_leftovers_of_killed_writers_are_orphaned(tmp_path: Path) -> None:
     files, blocks = finished_study(str(tmp_path))
-    (tmp_path / blocks["train"].folder / "~0123").write_bytes(b"half")
-    assert found(str(tmp_path)) == [("orphaned", f"{blocks['train'].folder}/~0123")]
+    names = [f"{blocks['train'].folder}/~0123", f"probe-{'a' * 32}"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+    assert found(str(tmp_path)) == [], "a writer may be at it"
+    grow_old(tmp_path, days=0.1)
+    assert found(str(tmp_path)) == [("orphaned", name) for name in names]
 
 
 @pytest.mark.parametrize(("state", "told"), [("running", 0), ("finished", 1)])
@@ -107,6 +154,84 @@ def test_while_a_driver_runs_what_is_unfinished_is_no_finding(uri: str, state: s
     files.store.create(f"blocks/generate/{'0' * 64}/{'1' * 64}.parquet", b"1")
     files.put("driver.json", json.dumps({"state": state}).encode())
     assert len(found(uri)) == told
+
+
+def after(monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[Store, str], None]) -> None:
+    """From now on `change` is called behind each call of a method of the stores, and may itself use them."""
+    plain = getattr(FilesystemStore, method)
+    busy: list[str] = []
+
+    def called(store: FilesystemStore, name: str = "") -> object:
+        answer = plain(store, name)
+        answer = answer if isinstance(answer, bytes | bool) else list(answer)
+        if not busy:
+            busy.append(name)
+            try:
+                change(store, name)
+            finally:
+                busy.clear()
+        return answer
+
+    monkeypatch.setattr(FilesystemStore, method, called)
+
+
+def test_a_journal_that_a_driver_writes_meanwhile_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, _ = finished_study(str(tmp_path))
+    files.put("optuna.jsonl", b"trial 0\n")
+    written: list[str] = []
+
+    def write_on(store: Store, name: str) -> None:
+        if name.endswith("digests/optuna.jsonl.json") and len(written) < 2:
+            written.append(name)
+            files.put("optuna.jsonl", b"trial\n" * len(written))
+
+    after(monkeypatch, "read", write_on)
+    assert found(str(tmp_path)) == []
+    assert len(written) == 2
+
+
+def test_a_journal_whose_digest_is_about_to_follow_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, _ = finished_study(str(tmp_path))
+    files.put("optuna.jsonl", b"trial 0\n")
+    files.store.overwrite(f"{files.folder}/optuna.jsonl", b"trial 0\ntrial 1\n")
+    assert found(str(tmp_path)) == [("altered", f"{files.folder}/optuna.jsonl")], "it never follows"
+    looks: list[str] = []
+
+    def follow(store: Store, name: str) -> None:
+        looks.append(name)
+        if name.endswith("/optuna.jsonl") and looks.count(name) == 2:
+            files.put("optuna.jsonl", b"trial 0\ntrial 1\n")
+
+    after(monkeypatch, "read", follow)
+    assert found(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("when", ["listed", "described", "read"])
+def test_a_checkpoint_that_a_fit_drops_meanwhile_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    files, _ = finished_study(str(tmp_path))
+    spec = BlockSpec("checkpoint", {"fit": "0" * 64, "step": 25})
+    Blocks(files.store).get_or_make(spec, lambda: Made({"state.safetensors": b"weights"}))
+    dropped: list[str] = []
+
+    def drop(store: Store, name: str) -> None:
+        listed = when == "listed" and name == ""
+        described = when == "described" and name == spec.description
+        read = when == "read" and name.endswith("manifest.json") and spec.description in reads
+        reads.append(name)
+        if (listed or described or read) and not dropped:
+            dropped.append(name)
+            Blocks(store).remove(spec)
+
+    reads: list[str] = []
+    after(monkeypatch, "entries" if when == "listed" else "read", drop)
+    assert found(str(tmp_path)) == []
+    assert dropped and not files.store.exists(spec.description)
 
 
 def test_a_whole_block_that_no_commit_names_is_no_finding(uri: str) -> None:
@@ -148,7 +273,7 @@ def test_damage_on_the_way_is_not_blamed_on_the_store(tmp_path: Path, monkeypatc
     assert len(spoilt) > 10
 
 
-def test_it_writes_nothing(tmp_path: Path) -> None:
+def test_it_leaves_nothing_behind_and_changes_nothing(tmp_path: Path) -> None:
     files, _ = finished_study(str(tmp_path))
     before = objects(files.store)
     times = {path: os.stat(path).st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
