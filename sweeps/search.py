@@ -19,6 +19,7 @@ from ray.util.queue import Queue
 from cluster import metrics
 from cluster.hardening import keep_credentials_out_of_runtime_environments
 from cluster.placement import group
+from cluster.warm_actors import InOrder, keep_warm_actors
 from dd_core.errors import StoreError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
@@ -225,6 +226,7 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
     files = StudyFiles(metrics.observed(reopen_store(context.store_uri)), context.study_id)
     searcher = GenerationSearcher(study, files, context.events.put)
     keep_credentials_out_of_runtime_environments()
+    keep_warm_actors()
     loggers = open_loggers(study, context.study_id)
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -235,7 +237,7 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
         results = tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, context=context), resources),
             tune_config=tune.TuneConfig(
-                search_alg=searcher, num_samples=-1, reuse_actors=True,
+                search_alg=searcher, scheduler=InOrder(), num_samples=-1, reuse_actors=True,
                 max_concurrent_trials=study.resources.concurrent_trials,
                 trial_name_creator=_label, trial_dirname_creator=_label,
             ),
