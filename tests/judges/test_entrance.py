@@ -53,7 +53,7 @@ def address(spec: JudgeSpec, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         store = str(tmp_path_factory.mktemp("store"))
         start_pool(["delivery", spec], store_uri=store, token=TOKEN, port=port)

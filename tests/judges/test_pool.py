@@ -26,7 +26,7 @@ CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[PoolClient]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         start_pool(NAMES, replicas=1)
         yield PoolClient(NAMES)

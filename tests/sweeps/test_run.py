@@ -52,7 +52,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def session(s3: str) -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()
 

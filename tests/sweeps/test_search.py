@@ -63,7 +63,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Stud
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DDSWEEP_CACHE", str(folder / "cache"))
         patch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
         study = asked(loggers=["tensorboard"])
         try:
             yield study, *run(study, str(folder / "store")), folder_of("tensorboard", study_id(study))
