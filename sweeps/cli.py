@@ -206,10 +206,10 @@ def main() -> None:
         app()
     except InputError as error:
         for line in error.lines:
-            print(line, file=sys.stderr)
+            print(_harmless(line), file=sys.stderr)
         sys.exit(2)
     except DDSweepError as error:
-        print(error, file=sys.stderr)
+        print(_harmless(str(error)), file=sys.stderr)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -219,6 +219,15 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(INTERRUPTED)
         raise
+
+
+def _harmless(line: str) -> str:
+    """A line that may quote a store or a server of somebody else, without what would drive the terminal."""
+    if line.isprintable():
+        return line
+    from dd_core.falsify.show.words import visible
+
+    return visible(line)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from dd_core.errors import InputError
 from dd_core.study import parse_study
 from storage import open_store
 from storage.commits import StudyFiles
+from sweeps.cli import main
 from sweeps.loggers import places
-from tests.sweeps.helpers import ddsweep, smoke
+from tests.sweeps.helpers import smoke
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("dd_core", "storage", "cluster", "judges", "sweeps")
@@ -89,19 +90,36 @@ def test_no_study_and_no_trial_is_named_by_what_is_no_segment(tmp_path: Path, ba
 
 
 @pytest.mark.parametrize("bad", ["../../x", "", "x" * 2000])
-def test_a_name_on_the_command_line_that_is_none_is_one_line(tmp_path: Path, bad: str) -> None:
+def test_a_name_on_the_command_line_that_is_none_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bad: str
+) -> None:
     store = tmp_path / "store"
     StudyFiles(open_store(str(store)), "study").write_manifest({"claim": {}, "gates": {}, "planned": {}})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     for arguments in (
         ["watch", str(store), bad],
         ["adapter", "show", str(store), "--trial", bad],
         ["store", "export", f"s3://bucket/{bad}/../x", "-o", str(tmp_path / "out")],
         ["falsify", f"s3://bucket/studies/{bad or '..'}"],
     ):
-        done = ddsweep(*arguments, AWS_ENDPOINT_URL="http://127.0.0.1:1")
-        assert done.returncode == 2, (arguments, done.stderr)
-        assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+        monkeypatch.setattr("sys.argv", ["ddsweep", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr().err
+        assert end.value.code == 2 and len(said.strip().splitlines()) == 1, (arguments, said)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_error_that_quotes_a_store_does_not_drive_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = smoke() | {"\x1b]0;x\x07": 1}
+    StudyFiles(open_store(str(tmp_path)), "s").write_manifest({"claim": {}, "gates": {}, "planned": {}, "study": asked})
+    monkeypatch.setattr("sys.argv", ["ddsweep", "watch", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "⟨U+001B⟩]0;x⟨U+0007⟩" in said
 
 
 def test_a_trackers_password_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:

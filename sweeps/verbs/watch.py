@@ -61,6 +61,7 @@ def _live(console: Console, watcher: Watcher, every: float) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    from dd_core.falsify.show.words import one_line
     from sweeps.watch_table import frame
 
     shown: RenderableType = Text("reading the store …", style="dim")
@@ -77,4 +78,4 @@ def _live(console: Console, watcher: Watcher, every: float) -> None:
                 line = watcher.explain(error)
                 if line is None or look is None:
                     raise
-                live.update(Group(shown, Text(f"{line}; looking again", style="red")), refresh=True)
+                live.update(Group(shown, Text(one_line(f"{line}; looking again"), style="red")), refresh=True)
