@@ -52,16 +52,14 @@ def follow(
         patience_s: how long it may be away.
 
     Raises:
-        StudyFailed: the head stayed away, or came back without knowing the job.
+        StudyFailed: the head stayed away, or does not know the job (any more).
         InputError: it refuses the token.
     """
     written = _Written(write)
     away: float | None = None
-    known = False
     while True:
         try:
             details = head.job(job)
-            known = True
             if away is not None:
                 note(f"{head.address} is back")
                 away = None
@@ -70,12 +68,10 @@ def follow(
                 return details
             asyncio.run(_stream(head, job, written))
         except NoSuchJob:
-            if known or away is not None:
-                raise StudyFailed(
-                    f"{head.address} does not know {job} any more: the head was replaced; what is finished is in the "
-                    "store, and submitting again resumes"
-                ) from None
-            raise
+            raise StudyFailed(
+                f"{head.address} does not know {job} any more: the head was replaced; what is finished is in the "
+                "store, and submitting again resumes"
+            ) from None
         except HeadSilent as error:
             if away is None:
                 away = time.monotonic()
@@ -117,5 +113,5 @@ def exit_status(job: str, details: JobDetails) -> int:
         return int(details.driver_exit_code)
     if details.status.value == "SUCCEEDED":
         return 0
-    said = (details.message or "no message").strip().splitlines()
-    raise StudyFailed(f"{job} ended as {details.status.value}: {said[-1]}")
+    said = (details.message or "").strip() or "no message"
+    raise StudyFailed(f"{job} ended as {details.status.value}: {said.splitlines()[-1]}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from cluster.reach import first_line, knock
 from dd_core.errors import InputError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-KNOCK_S = 5.0
 ANSWER_S = 30.0
 """For one answer of the head; Ray's own client waits for ever."""
 
 UPLOAD_S = 600.0
+
+_STATUS = re.compile(r"Request failed with status code (\d+)")
+_PASSING = (408, 429)
+"""What a server answers that may take the same request later, below 500."""
 
 T = TypeVar("T")
 
@@ -50,7 +54,7 @@ class Head:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        _knock(self.address)
+        _knock_at(self.address)
         self._has_token = _token_at_hand()
         if self._has_token:
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when ray is imported
@@ -67,18 +71,23 @@ class Head:
         Raises:
             HeadSilent: nothing, or an error of its own: it may answer again.
             NoSuchJob: it knows no such job.
-            InputError: it refuses the token.
+            InputError: it refuses the token, or what it is asked.
         """
         from ray.exceptions import AuthenticationError
+        from ray.util.state.exception import RayStateApiException
 
         try:
             return within(seconds, lambda: ask(self.client))
         except AuthenticationError:
             raise InputError(self._refused()) from None
-        except (OSError, RuntimeError, TimeoutError) as error:
-            if "status code 404" in str(error):
-                raise NoSuchJob from None
-            raise HeadSilent(_first_line(error)) from None
+        except (OSError, RuntimeError, TimeoutError, RayStateApiException) as error:
+            found = _STATUS.match(str(error))
+            status = int(found[1]) if found else 500
+            if status == 404:
+                raise NoSuchJob(first_line(error)) from None
+            if status < 500 and status not in _PASSING:
+                raise InputError(f"{self.address}: {first_line(error)}") from None
+            raise HeadSilent(first_line(error)) from None
 
     def job(self, job: str) -> JobDetails:
         """What is known of one job.
@@ -111,7 +120,7 @@ class Head:
         except AuthenticationError:
             raise InputError(self._refused()) from None
         except (OSError, RuntimeError, ValueError, RayError, TimeoutError) as error:
-            raise InputError(f"{self.address}: no Ray job API answers there: {_first_line(error)}") from None
+            raise InputError(f"{self.address}: no Ray job API answers there: {first_line(error)}") from None
 
     def _refused(self) -> str:
         if self._has_token:
@@ -149,8 +158,8 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return value
 
 
-def _knock(address: str) -> None:
-    """Fails in seconds where nothing listens; Ray itself would wait for minutes."""
+def _knock_at(address: str) -> None:
+    """Fails in seconds where nothing listens, or where this is no address of a dashboard."""
     expected = f"--address {address}: expected the dashboard of a head, http://HOST:8265"
     try:
         parts = urlsplit(address)
@@ -162,15 +171,11 @@ def _knock(address: str) -> None:
     if "@" in parts.netloc:
         raise InputError("--address: holds a password; a head takes its token from RAY_AUTH_TOKEN")
     try:
-        socket.create_connection((parts.hostname, port), timeout=KNOCK_S).close()
+        knock(parts.hostname, port)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"{address}: no head answers there: {_first_line(error)}") from None
+        raise InputError(f"{address}: no head answers there: {first_line(error)}") from None
 
 
 def _token_at_hand() -> bool:
     path = os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")
     return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(path).expanduser().is_file()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

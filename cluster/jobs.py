@@ -6,6 +6,7 @@ nobody stops another's study by a slip. Knows nothing of what the jobs do.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 STOP_S = 60.0
+WITHDRAW_S, WITHDRAW_TRIES = 5.0, 3
+"""An interrupted command ends within 10 s."""
 
 T = TypeVar("T")
 
@@ -61,13 +64,18 @@ def job(head: Head, name: str) -> Job:
         InputError: there is none, or it is none of ours.
     """
     try:
+        return _of_ours(head, name)
+    except HeadSilent as error:
+        raise InputError(f"{head.address}: {error}") from None
+
+
+def _of_ours(head: Head, name: str) -> Job:
+    try:
         details = head.job(name)
     except NoSuchJob:
         raise InputError(
             f"{name}: {head.address} knows no such job; ddsweep status --address {head.address} names those it knows"
         ) from None
-    except HeadSilent as error:
-        raise InputError(f"{head.address}: {error}") from None
     if MARK not in (details.metadata or {}):
         raise InputError(f"{name}: this job is no study of ddsweep; the command `ray job` is for it")
     return _job(details)
@@ -108,15 +116,30 @@ def stop(head: Head, name: str, anyway: bool = False) -> Job:
     found = job(head, name)
     if found.by != user() and not anyway:
         raise InputError(f"{name}: was submitted by {found.by}, not by {user()}; --anyway stops it all the same")
-    if found.status is not None:
-        return found
-    _answered(head, lambda client: client.stop_job(name))
-    deadline = time.monotonic() + STOP_S
-    while (found := job(head, name)).ended == "":
+    deadline, told = time.monotonic() + STOP_S, False
+    while found.status is None:
         if time.monotonic() > deadline:
-            raise StudyFailed(f"{name}: is still {found.state} {STOP_S:g} s after it was told to stop")
-        time.sleep(POLL_S)
+            raise StudyFailed(f"{name}: is still {found.state} {STOP_S:g} s after it was to stop")
+        with contextlib.suppress(HeadSilent):  # it may be back before the deadline
+            if not told:
+                told = head.call(lambda client: client.stop_job(name))
+            found = _of_ours(head, name)
+        time.sleep(0 if found.status is not None else POLL_S)
     return found
+
+
+def withdraw(head: Head, name: str) -> str:
+    """Stops a job of which it is not known whether the head has it yet; says in a line what came of it."""
+    try:
+        for _ in range(WITHDRAW_TRIES):
+            try:
+                head.call(lambda client: client.stop_job(name), WITHDRAW_S)
+                return f"stopped {name}; submitting the same study again resumes it"
+            except NoSuchJob:
+                time.sleep(POLL_S)  # it was on its way, or was never sent
+    except (HeadSilent, InputError):
+        return f"the head did not answer; the job may go on: ddsweep stop {name} --address {head.address}"
+    return f"{name} was not submitted"
 
 
 def _answered(head: Head, ask: Callable[[JobSubmissionClient], T]) -> T:

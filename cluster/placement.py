@@ -43,35 +43,25 @@ def matches(labels: Mapping[str, str], on: Mapping[str, str]) -> bool:
     return True
 
 
-def unmet(
-    demands: Sequence[Demand], nodes: Sequence[Mapping[str, Any]], growing: Mapping[str, float] | None = None
-) -> tuple[list[str], list[str]]:
-    """What no node of a cluster can give to one process, a line each.
+def unmet(demands: Sequence[Demand], nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What no node that is there can give to one process, a line each.
 
     Args:
         nodes: as `ray.nodes()` tells them.
-        growing: the most that the cluster may grow to, by resource; None for one that does not grow. Labels of nodes
-            to come are not known.
-
-    Returns:
-        What no node will ever give, and what has to wait until the cluster has grown.
     """
     alive = [node for node in nodes if node["Alive"]]
-    never: list[str] = []
-    later: list[str] = []
+    lines = []
     for demand in demands:
         asked = bundle(demand)
         fit = [node for node in alive if matches(node.get("Labels") or {}, demand.on)]
         if any(all(node["Resources"].get(name, 0) >= n for name, n in asked.items()) for node in fit):
             continue
         where = " and ".join(f"{name}={value}" for name, value in sorted(demand.on.items()))
-        line = (
+        lines.append(
             f"resources: {demand.what} asks for {_words(asked)}{f' on a node with {where}' if where else ''}, and no "
-            f"node has it: {_most(fit, asked) if fit else f'no node of {len(alive)} has these labels'}"
+            f"node has it: {_best(fit, asked) if fit else f'no node of {len(alive)} has these labels'}"
         )
-        grows = growing is not None and all(growing.get(name, 0) >= n for name, n in asked.items())
-        (later if grows else never).append(line)
-    return never, later
+    return lines
 
 
 def _words(asked: Mapping[str, float]) -> str:
@@ -81,6 +71,9 @@ def _words(asked: Mapping[str, float]) -> str:
     return ", ".join(words) or "a place"
 
 
-def _most(nodes: Sequence[Mapping[str, Any]], asked: Mapping[str, float]) -> str:
-    most = {name: max(node["Resources"].get(name, 0) for node in nodes) for name in asked}
-    return f"at most {_words({name: amount for name, amount in most.items()})} on one of {len(nodes)}"
+def _best(nodes: Sequence[Mapping[str, Any]], asked: Mapping[str, float]) -> str:
+    """What the node has that lacks the fewest of the amounts asked for, and the least of them."""
+    given = [{name: node["Resources"].get(name, 0) for name in asked} for node in nodes]
+    shares = [sorted(min(1.0, one[name] / asked[name]) for name in asked) for one in given]
+    best = max(range(len(nodes)), key=lambda i: (shares[i].count(1.0), shares[i]))
+    return f"the best of {len(nodes)} has {_words(given[best])}"

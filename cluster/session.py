@@ -9,18 +9,18 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cluster.placement import unmet
+from cluster.reach import first_line, knock
 from dd_core.errors import InputError
 from dd_core.resources import Demand
 
-_QUIET = {
+QUIET = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # 3,000 log lines become 250
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # rows are in the store; no second copy in CSV, JSON and TensorBoard
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -42,7 +42,7 @@ class Session:
     Args:
         dashboard: its http address, or None.
         local: whether it is of this machine alone and ends with this run.
-        waits: what has to wait until the cluster has grown, a line each.
+        waits: what is not there yet and has to wait until the cluster has grown, a line each.
     """
 
     dashboard: str | None
@@ -51,7 +51,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(*, cpus: int, gpus: float = 0, demands: Sequence[Demand] = ()) -> Iterator[Session]:
+def session(*, cpus: int, gpus: float = 0, demands: Sequence[Demand] = (), grows: bool = False) -> Iterator[Session]:
     """A Ray session in which a run can take place; one that was joined is left running.
 
     Args:
@@ -59,27 +59,33 @@ def session(*, cpus: int, gpus: float = 0, demands: Sequence[Demand] = ()) -> It
             has cores; it then runs slower and gives the same bytes.
         gpus: as `cpus`; a session that is started here has all devices of the machine.
         demands: what single processes ask of their nodes. Labels are asked of a cluster alone.
+        grows: a cluster that is joined gets nodes as they are asked for, so that what it lacks is waited for. Ray tells
+            nobody what an autoscaler may bring: it has to be said.
 
     Raises:
-        InputError: `$RAY_ADDRESS` names a cluster that does not answer, there are fewer CPUs or GPUs than asked for, or
-            no node for one of `demands`: for all of which a run would wait without a word.
+        InputError: `$RAY_ADDRESS` names a cluster that cannot be joined; or it does not grow and there are fewer CPUs
+            or GPUs than asked for, or no node for one of `demands`: for all of which a run would wait without a word.
     """
-    for name, value in _QUIET.items():
+    for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS")
+    if address == "local":  # as Ray reads it: none
+        address = None
     import ray
 
     if ray.is_initialized():
-        yield Session(_dashboard(ray), False, _fitting(ray, demands))
+        yield Session(_dashboard(ray), False, _lacking(unmet(demands, ray.nodes()), True, grows))
         return
     with contextlib.nullcontext() if address else _on_loopback():
-        yield from _opened(ray, address, cpus, gpus, demands)
+        yield from _opened(ray, address, cpus, gpus, demands, grows)
 
 
-def _opened(ray, address: str | None, cpus: int, gpus: float, demands: Sequence[Demand]) -> Iterator[Session]:
+def _opened(
+    ray, address: str | None, cpus: int, gpus: float, demands: Sequence[Demand], grows: bool
+) -> Iterator[Session]:
     try:
         if address:
-            _knock(address)
+            _can_be_joined(address)
             with _handlers_kept():
                 context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
@@ -91,11 +97,11 @@ def _opened(ray, address: str | None, cpus: int, gpus: float, demands: Sequence[
                 )  # fmt: skip
             _keep_token_private()
     except ConnectionError as error:
-        raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there: {_first_line(error)}") from None
+        raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there: {first_line(error)}") from None
     url = context.dashboard_url
     try:
-        _enough(ray, cpus, gpus)
-        waits = _fitting(ray, demands if address else [replace(demand, on={}) for demand in demands])
+        asked = demands if address else [replace(demand, on={}) for demand in demands]
+        waits = _lacking([*_short(ray, cpus, gpus), *unmet(asked, ray.nodes())], bool(address), grows)
         yield Session(f"http://{url}" if url else None, not address, waits)
     finally:
         ray.shutdown()
@@ -146,52 +152,58 @@ def _on_loopback() -> Iterator[None]:
             os.environ[name] = set_by_user
 
 
-def _fitting(ray, demands: Sequence[Demand]) -> tuple[str, ...]:
-    never, later = unmet(demands, ray.nodes(), _growing(ray))
-    if never:
-        raise InputError(never)
-    return tuple(later)
+_GROWS = "resources: where an autoscaler brings nodes as they are asked for, set cluster_grows: true to wait for them"
 
 
-def _growing(ray) -> Mapping[str, float] | None:
-    """The most that an autoscaler may make of the cluster; None where none is told."""
-    found: Mapping[str, float] | None = ray._private.state.state.get_max_resources_from_cluster_config()
-    return found
+def _lacking(lines: list[str], joined: bool, grows: bool) -> tuple[str, ...]:
+    if lines and not (joined and grows):
+        raise InputError([*lines, _GROWS] if joined else lines)
+    return tuple(lines)
 
 
-def _enough(ray, cpus: int, gpus: float) -> None:
-    there = dict(ray.cluster_resources())
-    for name, most in (_growing(ray) or {}).items():
-        there[name] = max(there.get(name, 0), most)
-    lines = [
+def _short(ray, cpus: int, gpus: float) -> list[str]:
+    there = ray.cluster_resources()
+    return [
         f"resources: the study asks for {wanted:g} {kind}s at once, and this Ray has {there.get(kind, 0):g}; lower "
         "concurrent_trials, workers or what each is given"
         for kind, wanted in (("CPU", cpus), ("GPU", gpus))
         if wanted > there.get(kind, 0)
     ]
-    if lines:
-        raise InputError(lines)
 
 
-def _knock(address: str) -> None:
-    """Fails at once where nothing listens: Ray itself would try for minutes.
+def _can_be_joined(address: str) -> None:
+    """Fails in seconds where Ray itself would try for minutes, and with a line where it would raise what it likes.
 
     Raises:
-        ConnectionError: nobody answers at the address, if it is one.
+        ConnectionError: nobody answers at the address.
+        InputError: a driver cannot join what is there.
     """
-    parts = urlsplit(address if "://" in address else f"ray://{address}")
-    if parts.port is None:
+    if address == "auto":
         return
+    parts = urlsplit(f"//{address}")
     try:
-        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
-    except OSError as error:
-        raise ConnectionError(str(error)) from error
+        port = None if "://" in address else parts.port
+    except ValueError:
+        port = None
+    if port is None or not parts.hostname:
+        raise InputError(f"RAY_ADDRESS={address}: expected HOST:PORT of a cluster's head, or auto")
+    try:
+        knock(parts.hostname, port)
+    except (OSError, UnicodeError) as error:
+        raise ConnectionError(first_line(error)) from error
+    from ray._private.services import resolve_ip_for_localhost
+
+    # Ray goes to another address than a loopback one that it was given.
+    other = resolve_ip_for_localhost(parts.hostname)
+    try:
+        knock(other, port)
+    except OSError:
+        raise InputError(
+            f"RAY_ADDRESS={address}: what listens there does so on loopback alone, as the session of a single run, and "
+            f"Ray goes to {other}:{port} instead; start a cluster with `ray start --head`"
+        ) from None
 
 
 def _dashboard(ray) -> str | None:
     url = ray._private.worker.get_dashboard_url()
     return f"http://{url}" if url else None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -29,32 +29,37 @@ READY_S = 120.0
 """A head that has just started answers before it can take a job; on a busy machine that was more than half a minute."""
 
 
+def new_job(name: str) -> str:
+    """An id for a job that begins with `name`; by it a job can be stopped before the head has said that it took it."""
+    return f"{name}-{os.urandom(4).hex()}"
+
+
 def submit(
     head: Head,
+    job: str,
     module: str,
     arguments: list[str],
     files: Mapping[str, bytes],
     *,
-    name: str,
     about: Mapping[str, str],
     demand: Demand,
     any_versions: bool = False,
     pip: bool = False,
-) -> tuple[str, list[str]]:
+) -> list[str]:
     """Starts `python -m module arguments` as a Ray job beside `files` and our packages.
 
     The interpreter is this one where the head has it at the same path, else the `python` of the head. Before anything
     of ours runs, the versions there are compared with those here.
 
     Args:
-        name: what the job's id begins with.
+        job: its id, from `new_job`.
         about: what is told of the job to whoever asks for it; no secrets.
         demand: what the command asks of its node. Without one it is the head, which is there as long as the cluster.
         any_versions: run under whatever versions are there.
         pip: let Ray install the versions of this machine for the job, over those that are there.
 
     Returns:
-        The job's id, and lines that its user should read.
+        Lines that its user should read.
 
     Raises:
         InputError: the head does not take it.
@@ -71,7 +76,6 @@ def submit(
         "entrypoint_label_selector": dict(demand.on) or None,
     }
     about = {MARK: __version__, "by": user(), **about}
-    job = f"{name}-{os.urandom(4).hex()}"
     with packaged({**files, FILE: pinned()}) as folder:
         environment["working_dir"] = str(folder)
         deadline = time.monotonic() + READY_S
@@ -84,10 +88,12 @@ def submit(
                     ),
                     UPLOAD_S,
                 )  # fmt: skip
-                return job, notes
-            except HeadSilent as error:
+                return notes
+            except (HeadSilent, NoSuchJob, InputError) as error:
                 if _taken(head, job):  # and only the answer was lost
-                    return job, notes
+                    return notes
+                if isinstance(error, InputError):
+                    raise
                 if time.monotonic() > deadline:
                     raise InputError(f"{head.address}: the head did not take the job: {error}") from None
                 time.sleep(1)

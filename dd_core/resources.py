@@ -76,6 +76,8 @@ class Resources(BaseModel):
         max_failures: how often a trial, or a fit on workers, is made again after a fault of the machine.
         usd_per_hour: what an hour of machine time costs.
         loggers: who is told of every finished trial, beside the store.
+        cluster_grows: an autoscaler brings nodes as they are asked for; what no node has yet is then waited for, and
+            told, and not refused.
         store_is_shared: a `file://` store lies on a path that every node of the cluster mounts; without this a run on
             several nodes refuses one.
     """
@@ -101,6 +103,7 @@ class Resources(BaseModel):
     max_failures: int = Field(2, ge=0, le=20)
     usd_per_hour: float = Field(0, ge=0)
     loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+    cluster_grows: bool = False
     store_is_shared: bool = False
 
     @property

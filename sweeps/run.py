@@ -152,7 +152,9 @@ def _run_what_is_left(
     with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
         needed = study.resources
         cpus = needed.cpus + math.ceil(needed.judge_cpus)
-        here = stack.enter_context(session(cpus=cpus, gpus=needed.gpus, demands=_demands(study)))
+        here = stack.enter_context(
+            session(cpus=cpus, gpus=needed.gpus, demands=_demands(study), grows=needed.cluster_grows)
+        )
         keep = stack.pop_all()
     with keep:
         _reached_by_all(study, files, here)
@@ -178,9 +180,10 @@ def _reached_by_all(study: Study, files: StudyFiles, here: Session) -> None:
     import ray
 
     n_nodes = sum(node["Alive"] for node in ray.nodes())
-    if not files.store.uri.startswith("file:") or study.resources.store_is_shared or (n_nodes < 2 and not here.waits):
+    grows = study.resources.cluster_grows and not here.local
+    if not files.store.uri.startswith("file:") or study.resources.store_is_shared or (n_nodes < 2 and not grows):
         return
-    how_many = f"{n_nodes} nodes" if n_nodes > 1 else "one node that waits for others"
+    how_many = f"{n_nodes} nodes" if n_nodes > 1 else "one node and grows"
     raise InputError(
         f"store {files.store.uri}: it is a folder, and the cluster has {how_many}; give an s3:// store, or set "
         "resources.store_is_shared: true if every node mounts this very path"

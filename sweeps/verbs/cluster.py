@@ -6,6 +6,7 @@ or with where its rows are to go is found here, before anything is sent.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +59,8 @@ def submit(
     from cluster.following import exit_status
     from cluster.following import follow as to_the_end
     from cluster.head import Head
+    from cluster.jobs import withdraw
+    from cluster.submit import new_job
     from cluster.submit import submit as submit_job
     from dd_core.study import load_study
     from sweeps.checking import check
@@ -73,22 +76,21 @@ def submit(
         if store.startswith("file:"):
             _note(f"--store {store}: a folder of the cluster's machines, not of this one")
         _note_waiting(head, checked)
-        job, notes = submit_job(
-            head, "sweeps.cli", arguments, files,
-            name=f"ddsweep-{checked.name}", about={"study": study_id(checked), "store": store},
-            demand=checked.resources.search, any_versions=any_versions, pip=pip,
-        )  # fmt: skip
-        for line in notes:
-            _note(line)
-        print(f"submitted {job} to {head.address}", flush=True)
-        if not follow:
-            print(f"ddsweep logs {job} --address {head.address} --follow")
-            return
+        job = new_job(f"ddsweep-{checked.name}")
         try:
+            notes = submit_job(
+                head, job, "sweeps.cli", arguments, files, about={"study": study_id(checked), "store": store},
+                demand=checked.resources.search, any_versions=any_versions, pip=pip,
+            )  # fmt: skip
+            for line in notes:
+                _note(line)
+            print(f"submitted {job} to {head.address}", flush=True)
+            if not follow:
+                print(f"ddsweep logs {job} --address {head.address} --follow")
+                return
             status = exit_status(job, to_the_end(head, job, _write, _note))
         except KeyboardInterrupt:
-            head.call(lambda client: client.stop_job(job))
-            _note(f"stopped {job}; submitting the same study again resumes it")
+            _note(withdraw(head, job))
             raise
     raise typer.Exit(status)
 
@@ -169,11 +171,14 @@ def _reachable(store: str) -> None:
 
 def _note_waiting(head: Head, study: Study) -> None:
     """Says so where no node is such as the driver asks for: Ray lets the job wait, and gives it up after 15 minutes."""
+    from cluster.head import HeadSilent
     from cluster.placement import bundle, unmet
 
     demand = study.resources.search
-    if demand.on or bundle(demand):
-        for line in unmet([demand], head.nodes())[0]:
+    if not (demand.on or bundle(demand)):
+        return
+    with contextlib.suppress(HeadSilent):  # a head that has just started tells of its nodes last of all
+        for line in unmet([demand], head.nodes()):
             _note(f"{line}; the job waits for one, 15 min at most unless the head is set otherwise")
 
 

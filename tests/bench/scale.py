@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from cluster.session import _QUIET
+from cluster.session import QUIET
 from dd_core.operators.fitting import Fit
 from sweeps.search import Context, WarmTrial
 from tests.bench.harness import benchmark
@@ -101,7 +101,7 @@ class Row:
 
 def on(n: int) -> Row:
     """One study on `n` nodes of one CPU, and a head without."""
-    os.environ |= _QUIET
+    os.environ |= QUIET
     import ray
     from ray.cluster_utils import Cluster
     from ray.util.queue import Queue

@@ -96,6 +96,41 @@ class Nodes:
 
 
 @contextlib.contextmanager
+def head_alone(folder: Path, environ: Mapping[str, str], *more: str) -> Iterator[str]:
+    """A head of two CPUs as a user would start it, on loopback; its dashboard's address.
+
+    Args:
+        folder: of Ray's; its path has to be short.
+        environ: what its processes see, beside this one's environment.
+        more: arguments of `ray start`.
+    """
+    dashboard = free_port()
+    process = subprocess.Popen(
+        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={dashboard}",
+         f"--dashboard-agent-listen-port={free_port()}", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
+         f"--temp-dir={folder}", *more],
+        env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{dashboard}"
+    try:
+        deadline = time.monotonic() + READY_S
+        while True:
+            assert process.poll() is None and time.monotonic() < deadline, "the head did not come up"
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{url}/api/gcs_healthz", timeout=2).close()
+                break
+            time.sleep(0.5)
+        yield url
+    finally:
+        top = psutil.Process(process.pid)
+        # Not by SIGTERM: on a busy machine `ray start --block` took more than a minute to end what it had started.
+        for one in (*top.children(recursive=True), top):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait(timeout=60)
+
+
+@contextlib.contextmanager
 def nodes(
     n_workers: int, environ: Mapping[str, str], labels: Mapping[int, str] | None = None, separate: bool | None = None
 ) -> Iterator[Nodes]:

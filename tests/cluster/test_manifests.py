@@ -151,6 +151,7 @@ def test_the_study_that_the_manifest_of_a_cluster_shows_is_one_and_finds_its_nod
     labels = [group["labels"] for group in cluster_of("RayCluster")["workerGroupSpecs"]]
     assert [matches(one, study.resources.trials_on) for one in labels] == [False, True]
     assert [matches(one, study.resources.judges_on) for one in labels] == [True, False]
+    assert study.resources.cluster_grows  # the GPU nodes are not there when it begins
 
 
 def test_the_service_builds_what_its_manifest_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +171,15 @@ def test_the_service_builds_what_its_manifest_names(monkeypatch: pytest.MonkeyPa
     assert built._bound_deployment.name == "entrance"
 
 
+def test_a_node_is_in_the_service_once_it_has_a_proxy_and_needs_no_key_of_a_store() -> None:
+    for name, pod in pods("RayService"):
+        [container] = pod["containers"]
+        assert [entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"]] == ["ddsweep-judges"], name
+        if name != "head":
+            assert container["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": 8000}, name
+            assert {"name": "serve", "containerPort": 8000} in container["ports"], name
+
+
 def test_ray_accepts_the_file_for_aws() -> None:
     import ray
 
@@ -181,7 +191,7 @@ def test_ray_accepts_the_file_for_aws() -> None:
     kinds = config["available_node_types"]
     assert config["head_node_type"] in kinds and kinds["head"]["resources"] == {"CPU": 0}
     assert kinds["gpu"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
-    # A label of the file is what the autoscaler goes by, and has to be what a node is started with as well.
+    # Ray's own commands, which stand where the file has none, start nodes without the token.
     assert all("RAY_AUTH_MODE=token" in command for name in ("head", "worker")
                for command in config[f"{name}_start_ray_commands"] if "ray start" in command)  # fmt: skip
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import subprocess
-import time
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from tests.cluster.asking import ask
-from tests.cluster.nodes import RAY, free_port
+from tests.cluster.nodes import head_alone
 from tests.sweeps.helpers import smoke
 from tests.sweeps.outside import Secrets, ray_folder
 
@@ -76,45 +75,45 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     search = {"generations": 1, "trials_per_generation": 1}
     study.write_text(yaml.safe_dump(smoke(name="sent", replicates=[], search=search, confirm={"train_seeds": 3})))
     where = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
-    with ray_folder() as ray, head(ray, {**theirs, **where, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}) as url:
-        done = ask("submit", str(study), "--address", url, "--store", f"s3://{BUCKET}/x", token=token, **ours, **where)
+    on_head = {**theirs, **where, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    with ray_folder() as ray, head_alone(ray, on_head) as url:
+        with looked_at(known) as arguments:
+            done = ask(
+                "submit", str(study), "--address", url, "--store", f"s3://{BUCKET}/x", token=token, **ours, **where
+            )
         told = {path: fetched(f"{url}{path}", token) for path in TELLS}
         names = [one["Key"] for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
         objects = {name: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
-        arguments = known.in_command_lines(os.getpid())
         yield Job(known, done.returncode, done.stdout + done.stderr, objects, told, arguments, ray)
     servant.stop()
 
 
 @contextlib.contextmanager
-def head(folder: Path, environ: dict[str, str]) -> Iterator[str]:
-    """The address of a head of Ray's in `folder`, with that environment; it ends with all that it started."""
-    dashboard = free_port()
-    url = f"http://127.0.0.1:{dashboard}"
-    process = subprocess.Popen(
-        [
-            RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={dashboard}",
-            f"--dashboard-agent-listen-port={free_port()}", "--dashboard-host=127.0.0.1",
-            "--node-ip-address=127.0.0.1", f"--temp-dir={folder}",
-        ],
-        env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def looked_at(known: Secrets) -> Iterator[list[str]]:
+    """What secrets are in the arguments of this process's children, twice a second meanwhile.
+
+    Raises:
+        AssertionError: no process of a trial was looked at.
+    """
+    found: list[str] = []
+    over, trial_seen = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            found.extend(known.in_command_lines(os.getpid()))
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if child.cmdline()[:1] and "ResourceTrainable" in child.cmdline()[0]:
+                        trial_seen.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
     try:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/api/gcs_healthz", timeout=2)
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.5)
-        yield url
+        yield found
     finally:
-        top = psutil.Process(process.pid)
-        for one in (*top.children(recursive=True), top):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
-        process.wait(timeout=60)
+        over.set()
+        thread.join()
+    assert trial_seen.is_set()
 
 
 def fetched(url: str, token: str) -> bytes:

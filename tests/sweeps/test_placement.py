@@ -61,7 +61,8 @@ def test_what_no_node_can_give_is_told_before_anything_waits_for_it(caches: dict
         run_study(smoke(resources=given), str(tmp_path / "store"))
     lines = told.value.lines
     assert "a trial of tiny-llama asks for 1 CPU on a node with pool=c" in lines[0]
-    assert "a replica of the judges asks for 3 CPU, and no node has it: at most 1 CPU" in lines[-1]
+    assert "a replica of the judges asks for 3 CPU, and no node has it: the best of 3 has 1 CPU" in lines[-2]
+    assert "cluster_grows: true" in lines[-1]
 
 
 def test_a_file_that_speaks_of_a_cluster_runs_on_one_machine(tmp_path: Path) -> None:

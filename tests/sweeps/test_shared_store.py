@@ -34,10 +34,10 @@ def cluster() -> Iterator[Cluster]:
         found.shutdown()
 
 
-def check(uri: str, waits: tuple[str, ...] = (), **resources: Any) -> None:
+def check(uri: str, **resources: Any) -> None:
     study = parse_study(smoke(resources=resources))
     store = open_store(uri)
-    _reached_by_all(study, StudyFiles(store, "demo"), Session(None, False, waits))
+    _reached_by_all(study, StudyFiles(store, "demo"), Session(None, False))
 
 
 def test_a_folder_is_refused_on_several_nodes_before_anything_is_computed(cluster: Cluster, tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_an_object_store_is_taken_by_any_number_of_nodes(cluster: Cluster, tmp_p
     _reached_by_all(parse_study(smoke()), files, Session(None, False))
 
 
-def test_a_node_that_died_is_not_counted_and_one_that_is_awaited_is(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_node_that_died_is_not_counted_and_one_that_may_come_is(cluster: Cluster, tmp_path: Path) -> None:
     cluster.remove_node(next(iter(cluster.worker_nodes)))
     check(str(tmp_path))
-    with pytest.raises(InputError, match="one node that waits for others"):
-        check(str(tmp_path), ("a GPU",))
+    with pytest.raises(InputError, match="one node and grows"):
+        check(str(tmp_path), cluster_grows=True)
