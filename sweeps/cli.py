@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import DDSweepError, InputError
-from sweeps.shell import StudyFile, folder_writer, interruptible
+from sweeps.shell import StudyFile, folder_writer, harmless, interruptible
 from sweeps.verbs.adapter import adapter_app
 from sweeps.verbs.cluster import jobs_app, submit
 from sweeps.verbs.judge import judge_app
@@ -206,10 +206,10 @@ def main() -> None:
         app()
     except InputError as error:
         for line in error.lines:
-            print(_harmless(line), file=sys.stderr)
+            print(harmless(line), file=sys.stderr)
         sys.exit(2)
     except DDSweepError as error:
-        print(_harmless(str(error)), file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -219,15 +219,6 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(INTERRUPTED)
         raise
-
-
-def _harmless(line: str) -> str:
-    """A line that may quote a store or a server of somebody else, without what would drive the terminal."""
-    if line.isprintable():
-        return line
-    from dd_core.falsify.show.words import visible
-
-    return visible(line)
 
 
 if __name__ == "__main__":

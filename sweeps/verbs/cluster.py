@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from dd_core.errors import InputError
-from sweeps.shell import StudyFile, interruptible
+from sweeps.shell import StudyFile, harmless, interruptible
 
 if TYPE_CHECKING:
     from cluster.head import Head
@@ -105,6 +105,7 @@ def status(
     """Say how submitted studies stand; of one that has ended, its exit status comes back, and 0 while it runs."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from cluster.head import Head
     from cluster.jobs import job as one_job
@@ -122,7 +123,8 @@ def status(
     table = Table("job", "state", "exit", "study", "began", "by", "store", box=None, pad_edge=False)
     for one in found:
         exit_status = "" if one.status is None else str(one.status)
-        table.add_row(one.id, one.state, exit_status, one.study, one.began, one.by, one.store)
+        cells = (one.id, one.state, exit_status, one.study, one.began, one.by, one.store)
+        table.add_row(*(Text(harmless(cell)) for cell in cells))  # Text: what others wrote may be markup
     # Not cut to a terminal's width: ids are there to be copied.
     Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(table)
 
@@ -199,7 +201,7 @@ def _tell(job: Job) -> None:
         ("Ray says", job.said),
     ):  # fmt: skip
         if value:
-            print(f"{name:<12} {value}")
+            print(f"{name:<12} {harmless(value)}")
 
 
 def _write(text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dd_core.errors import InputError
-from sweeps.shell import folder_writer, interruptible, is_there
+from sweeps.shell import folder_writer, harmless, interruptible, is_there
 
 if TYPE_CHECKING:
     from storage.garbage import Garbage
@@ -39,6 +39,7 @@ def store_ls(source: StoreOrStudy) -> None:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
+    from rich.text import Text
 
     from storage.inventory import kinds, study_lines, take_inventory
     from storage.opening import explained, open_address
@@ -55,7 +56,9 @@ def store_ls(source: StoreOrStudy) -> None:
     for line in lines:
         trials = f"{line.trials}, {line.failed} failed" if line.failed else f"{line.trials}"
         verdict = f"{line.damaged} damaged; see: store verify" if line.damaged else line.verdict or "-"
-        table.add_row(line.study_id, line.state, trials, f"{line.rows:,}", decimal(line.n_bytes), verdict)
+        # Text, since what a stranger wrote may be markup.
+        cell = Text(harmless(verdict))
+        table.add_row(line.study_id, line.state, trials, f"{line.rows:,}", decimal(line.n_bytes), cell)
     console.print(table if lines else "no study")
     if study_id is not None:
         return
@@ -84,7 +87,7 @@ def store_verify(source: StoreOrStudy) -> None:
     with interruptible("interrupted"), explained(store), progress("objects checked") as report:
         findings, n_objects = verify(store, study_id, report)
     for finding in findings:
-        print(finding)
+        print(harmless(str(finding)))
     if findings:
         print(f"{store.uri}: {len(findings)} wrong, {n_objects} checked")
         raise typer.Exit(WRONG)
@@ -185,7 +188,7 @@ def _print(garbage: list[Garbage]) -> None:
     for why in dict.fromkeys(one.why for one in garbage):
         several = [one for one in garbage if one.why == why]
         for one in several[:SHOWN]:
-            print(f"{why}: {one.name}: {decimal(one.n_bytes)}")
+            print(harmless(f"{why}: {one.name}: {decimal(one.n_bytes)}"))
         if len(several) > SHOWN:
             n_bytes = sum(one.n_bytes for one in several[SHOWN:])
             print(f"{why}: and {len(several) - SHOWN} more: {decimal(n_bytes)}")

@@ -53,6 +53,13 @@ def test_ls_tells_studies_and_blocks(run: Run, tmp_path: Path) -> None:
     assert status == 0 and "chat" not in out
 
 
+def test_what_a_stranger_wrote_does_not_drive_the_terminal(run: Run, tmp_path: Path) -> None:
+    files, _ = finished_study(str(tmp_path))
+    files.put("verdict.json", b'{"verdict": "\\u001b]0;x\\u0007[red]FALSIFIED[/red]"}')
+    status, out, _ = run("ls", str(tmp_path))
+    assert status == 0 and "\x1b" not in out and "⟨U+001B⟩" in out and "[red]FALSIFIED[/red]" in out
+
+
 def test_verify_exits_1_with_a_line_for_each_thing_that_is_wrong(run: Run, tmp_path: Path) -> None:
     files, blocks = finished_study(str(tmp_path))
     assert run("verify", str(tmp_path))[0] == 0
