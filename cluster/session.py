@@ -164,8 +164,8 @@ def _lacking(lines: list[str], joined: bool, grows: bool) -> tuple[str, ...]:
 def _short(ray, cpus: int, gpus: float) -> list[str]:
     there = ray.cluster_resources()
     return [
-        f"resources: the study asks for {wanted:g} {kind}s at once, and this Ray has {there.get(kind, 0):g}; lower "
-        "concurrent_trials, workers or what each is given"
+        f"resources: the study asks for {wanted:g} {kind}s at once (concurrent_trials and workers, by what each is "
+        f"given), and this Ray has {there.get(kind, 0):g}"
         for kind, wanted in (("CPU", cpus), ("GPU", gpus))
         if wanted > there.get(kind, 0)
     ]
