@@ -172,6 +172,10 @@ class Store(ABC):
     def explain(self, error: Exception) -> str | None:
         """One plain line on a failure of the medium (no network, no permission), None if `error` is none."""
 
+    def place(self, name: str) -> str:
+        """Where a person finds an object: a path, or an address."""
+        return f"{self.uri}/{check_name(name)}"
+
     def hasty(self) -> Store:
         """The same store with little patience, for opening: an unreachable one must be told within about 10 s."""
         return self

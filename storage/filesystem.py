@@ -128,6 +128,9 @@ class FilesystemStore(Store):
         remedy = "free some space" if full else "give a writable folder that allows hard links"
         return f"store {self.uri}: {error.strerror or error} ({where}); {remedy}"
 
+    def place(self, name: str) -> str:
+        return str(self.root / check_name(name))
+
     def _files(self, prefix: str) -> Iterator[str]:
         """Every file under `root` whose path there begins with `prefix`, temporaries and strangers' included.
 

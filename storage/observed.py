@@ -74,6 +74,9 @@ class ObservedStore(Store):
     def explain(self, error: Exception) -> str | None:
         return self._store.explain(error)
 
+    def place(self, name: str) -> str:
+        return self._store.place(name)
+
     def hasty(self) -> Store:
         return ObservedStore(self._store.hasty(), self._tell)
 

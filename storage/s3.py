@@ -1,37 +1,43 @@
 """A store in an S3 bucket, of AWS or of any server that honours `If-None-Match: *` (MinIO, Ceph, R2, …).
 
 Credentials, region and endpoint come from boto3's usual chain (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, roles); none is kept
-here. Knows nothing of what is stored. boto3 is imported when the first call is made.
+here. How bytes travel is `s3_transfer`'s affair. Knows nothing of what is stored. boto3 is imported when the first call
+is made.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import functools
-import hashlib
 import itertools
 import os
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from dd_core.errors import StoreError
 from storage.base import Entry, Leftover, Store, check_name, check_prefix, is_name
-from storage.s3_client import HASTY, PATIENT, REASONS, Patience, code, connect, patiently, pause, retries_of
-
-T = TypeVar("T")
+from storage.s3_client import (
+    HASTY,
+    PATIENT,
+    REASONS,
+    Patience,
+    code,
+    connect,
+    is_of_certificate,
+    patiently,
+    pause,
+    retries_of,
+)
+from storage.s3_transfer import PART, Replaced, Transfer
 
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _ABSENT = ("NoSuchKey", "404", "NotFound")
 _REFUSED = ("PreconditionFailed", "412")
 _CONFLICT = ("ConditionalRequestConflict", "409", "OperationAborted")
-_EMPTY = ("InvalidRange", "416")
 _UNKNOWN_CALL = ("NotImplemented", "MethodNotAllowed", "501", "405")
 
 _NEXT = {
@@ -41,25 +47,25 @@ _NEXT = {
 }
 """How the page after a page is asked for: parameter → member of the answer."""
 
+_TOLD = {
+    "list_objects_v2": "IsTruncated",
+    "create_multipart_upload": "UploadId",
+    "upload_part": "ETag",
+    "complete_multipart_upload": "ETag",
+}
+"""What every whole answer tells. boto3 reads an answer that came empty as one that tells nothing: a listing without
+objects, by which all blocks would be garbage."""
+
 ATTEMPTS = 5
 """Of a write that meets another of the same name, or a read whose object is replaced meanwhile."""
-
-PART = 8 * 2**20
-"""Bytes of a part; what is longer travels in parts. AWS takes none below 5 MiB but the last, and 10,000 at most."""
-
-AT_ONCE = 8
-"""Parts of one object on the way at a time."""
 
 
 class S3Store(Store):
     """Objects are keys under `prefix` in `bucket`, which must exist.
 
-    Every put carries the SHA-256 of its bytes, of each part where there are several, for servers that check it; those
-    that do not are why whoever reads checks again. Large objects travel in parts, several at once. That is not left to
-    boto3's own transfer: it knows no `If-None-Match` on the completion of an upload (s3transfer 0.19). An upload in
-    parts is seen by nobody before it is completed, and is aborted where it fails; what a kill leaves of one is a
-    leftover, which `ddsweep store gc` aborts. Servers that honour the condition on a plain put but not on a completion
-    are found by a probe before the first large object is created; there, each is created by one put.
+    An upload in parts is seen by nobody before it is completed, and is aborted where it fails; what a kill leaves of
+    one is a leftover, which `ddsweep store gc` aborts. Servers that honour the condition on a plain put but not on a
+    completion are found by a probe before the first large object is created; there, each is created by one put.
 
     A conditional put that was tried again may meet its own first try: it counts as written if what is there is ours.
 
@@ -80,6 +86,7 @@ class S3Store(Store):
             raise StoreError(f"store {uri[:120]}: {error}") from None
         self.uri = f"s3://{self.bucket}/{prefix}".rstrip("/")
         self._patience = patience
+        self._transfer = Transfer(self._ask)
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
@@ -108,13 +115,13 @@ class S3Store(Store):
         key = self.prefix + check_name(name)
         for attempt in itertools.count(1):
             try:
-                return self._whole(key)
+                return self._transfer.get(key)
             except ClientError as error:
                 if code(error) in _ABSENT:
                     raise KeyError(name) from None
                 if code(error) not in _REFUSED or attempt == ATTEMPTS:
                     raise
-            except _Replaced:
+            except Replaced:
                 if attempt == ATTEMPTS:
                     raise
             pause(attempt)
@@ -170,10 +177,11 @@ class S3Store(Store):
                 raise
 
     def discard(self, leftover: Leftover) -> None:
-        self._abort(self.prefix + check_name(leftover.name), leftover.handle)
+        self._transfer.abort(self.prefix + check_name(leftover.name), leftover.handle)
 
     def explain(self, error: Exception) -> str | None:
         from botocore import exceptions as known
+        from botocore.parsers import ResponseParserError
 
         where = f"store {self.uri}"
         match error:
@@ -181,6 +189,10 @@ class S3Store(Store):
                 return f"{where}: {REASONS.get(code(error)) or 'the server refused it'} ({code(error)})"
             case known.NoCredentialsError() | known.PartialCredentialsError():
                 return f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            case known.SSLError() if is_of_certificate(error):
+                return f"{where}: a certificate was refused on the way to {self._endpoint()}; set AWS_CA_BUNDLE"
+            case ResponseParserError():
+                return f"{where}: {self._endpoint()} gives answers that cannot be read; check AWS_ENDPOINT_URL"
             case known.ConnectionError() | known.HTTPClientError():
                 return f"{where}: {self._endpoint()} cannot be reached ({type(error).__name__}); check AWS_ENDPOINT_URL"
             case known.BotoCoreError() | ValueError():
@@ -188,13 +200,19 @@ class S3Store(Store):
                 return f"{where}: {said}; check AWS_ENDPOINT_URL, AWS_PROFILE and AWS_REGION"
         return None
 
-    def _ask(self, method: str, **given: Any) -> Any:
-        """One call of the client on this bucket, tried again where failures pass."""
-        call = getattr(self._client, method)
-        return self._patiently(lambda: call(Bucket=self.bucket, **given))
+    def _ask(self, method: str, taken: Callable[[Any], Any] = lambda answer: answer, **given: Any) -> Any:
+        """What is `taken` of the answer to one call of the client on this bucket, tried again where failures pass."""
+        from botocore.parsers import ResponseParserError
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        return patiently(call, self._patience.retry_s)
+        call, told = getattr(self._client, method), _TOLD.get(method)
+
+        def ask() -> Any:
+            answer = call(Bucket=self.bucket, **given)
+            if told is not None and told not in answer:
+                raise ResponseParserError(f"{method}: the answer tells no {told}")
+            return taken(answer)
+
+        return patiently(ask, self._patience.retry_s)
 
     def _pages(self, method: str, **given: Any) -> Iterator[Any]:
         """The pages of a listing, each tried again by itself."""
@@ -211,7 +229,9 @@ class S3Store(Store):
 
         key = self.prefix + check_name(name)
         put = (
-            self._put if len(data) <= PART or (condition and not self._completes_conditionally) else self._put_in_parts
+            self._transfer.put
+            if len(data) <= PART or (condition and not self._completes_conditionally)
+            else self._transfer.put_in_parts
         )
         for attempt in itertools.count(1):
             try:
@@ -236,88 +256,18 @@ class S3Store(Store):
         from botocore.exceptions import ClientError
 
         key = f"{self.prefix}probe-{uuid.uuid4().hex}"
-        self._put(key, b"first")
+        self._transfer.put(key, b"first")
         try:
-            self._put_in_parts(key, b"second", IfNoneMatch="*")
+            self._transfer.put_in_parts(key, b"second", IfNoneMatch="*")
         except ClientError as error:
             if code(error) in _REFUSED:
                 return True
-            if code(error) not in _UNKNOWN_CALL:
+            # The upload is gone once its completion was tried again: it had gone through.
+            if code(error) not in (*_UNKNOWN_CALL, "NoSuchUpload"):
                 raise
         finally:
             self._ask("delete_object", Key=key)
         return False
-
-    def _put(self, key: str, data: bytes, **condition: str) -> None:
-        self._ask("put_object", Key=key, Body=data, ChecksumSHA256=_sha256(data), **condition)
-
-    def _put_in_parts(self, key: str, data: bytes, **condition: str) -> None:
-        upload = self._ask("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
-
-        def put(number: int) -> dict[str, Any]:
-            part = data[(number - 1) * PART : number * PART]
-            told = {"PartNumber": number, "ChecksumSHA256": _sha256(part)}
-            answer = self._ask("upload_part", Key=key, UploadId=upload, Body=part, **told)
-            return {**told, "ETag": answer["ETag"]}
-
-        try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                parts = list(pool.map(put, range(1, -(-len(data) // PART) + 1)))
-            whole = {"UploadId": upload, "MultipartUpload": {"Parts": parts}}
-            self._ask("complete_multipart_upload", Key=key, **whole, **condition)
-        except BaseException:
-            with contextlib.suppress(Exception):  # what is told is why it failed; a leftover harms nobody
-                self._abort(key, upload)
-            raise
-
-    def _abort(self, key: str, upload: str) -> None:
-        from botocore.exceptions import ClientError
-
-        try:
-            self._ask("abort_multipart_upload", Key=key, UploadId=upload)
-        except ClientError as error:
-            if code(error) not in ("NoSuchUpload", "404"):
-                raise
-
-    def _whole(self, key: str) -> bytes:
-        """The bytes of one object: its first part, which tells its length, and the others side by side.
-
-        Raises:
-            _Replaced: another object was put there meanwhile.
-        """
-        from botocore.exceptions import ClientError
-
-        try:
-            first, total, version = self._part(key, 0)
-        except ClientError as error:
-            if code(error) not in _EMPTY:
-                raise
-            return bytes(self._patiently(lambda: self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
-        if len(first) >= total:
-            return first
-        same = {"IfMatch": version} if version else {}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            others = list(pool.map(lambda start: self._part(key, start, **same), range(PART, total, PART)))
-        if any((size, etag) != (total, version) for _, size, etag in others):
-            raise _Replaced(key)
-        return b"".join([first, *(data for data, _, _ in others)])
-
-    def _part(self, key: str, start: int, **condition: str) -> tuple[bytes, int, str | None]:
-        """(bytes from `start`, length of the whole object, its ETag); all bytes where the server knows no ranges."""
-        from botocore.exceptions import IncompleteReadError
-
-        def get() -> tuple[bytes, int, str | None]:
-            answer = self._client.get_object(
-                Bucket=self.bucket, Key=key, Range=f"bytes={start}-{start + PART - 1}", **condition
-            )
-            data = answer["Body"].read()
-            said = answer.get("ContentRange")
-            total = int(said.rpartition("/")[2]) if said else len(data)
-            if said and len(data) != min(PART, total - start):
-                raise IncompleteReadError(actual_bytes=len(data), expected_bytes=min(PART, total - start))
-            return data, total, answer.get("ETag")
-
-        return self._patiently(get)
 
     def _holds(self, name: str, data: bytes) -> bool:
         """Whether `name` is there and its bytes are `data`."""
@@ -329,11 +279,3 @@ class S3Store(Store):
     def _endpoint(self) -> str:
         """Where requests go, without what may stand before an @ in it."""
         return str(self._client.meta.endpoint_url).rpartition("@")[2]
-
-
-class _Replaced(Exception):
-    """Parts of one object were read from two."""
-
-
-def _sha256(data: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(data).digest()).decode()

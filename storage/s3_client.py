@@ -90,16 +90,22 @@ def pause(retries: int) -> None:
 def passes(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
     from botocore import exceptions as known
+    from botocore.parsers import ResponseParserError
 
     match error:
         case known.ClientError():
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             return (status in _PASSING_STATUS and code(error) != "NotImplemented") or code(error) in _PASSING_CODES
-        case known.SSLError():
-            return False
-        case known.HTTPClientError() | known.ConnectionError() | known.IncompleteReadError():
+        case known.SSLError():  # a handshake that was hung up on, too
+            return not is_of_certificate(error)
+        case known.HTTPClientError() | known.ConnectionError() | known.IncompleteReadError() | ResponseParserError():
             return True
     return False
+
+
+def is_of_certificate(error: Exception) -> bool:
+    """Whether a certificate was refused, by either side; only the text that OpenSSL gave tells."""
+    return "certificate" in str(getattr(error, "kwargs", {}).get("error", "")).lower()
 
 
 def code(error: ClientError) -> str:

@@ -181,7 +181,7 @@ def _source(source: str) -> tuple[Any, Any]:
 
     def write(name: str, data: bytes) -> str:
         files.put(name, data)
-        return f"{files.store.uri}/{files.folder}/{name}".removeprefix("file://")
+        return files.store.place(f"{files.folder}/{name}")
 
     return bundle, write
 

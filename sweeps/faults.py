@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
+from dd_core.errors import DDSweepError
 from storage.base import Store
+from storage.filesystem import path_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
@@ -32,23 +36,31 @@ def told(error: BaseException, store: Store) -> str:
 
 
 def of_store(error: BaseException, store: Store) -> str | None:
-    """One line on a failure of the store that outlasted its patience, None where `error` is none.
+    """One line on a failure of the store that outlasted its patience, None where `error` is none, or where what was
+    raised on purpose says more.
 
     A folder's failure is told from those of other folders by the path in it.
     """
-    folder = store.uri.removeprefix("file://") if store.uri.startswith("file://") else None
+    folder = path_of(store.uri)
     for one in _chain(error):
+        if isinstance(one, DDSweepError):
+            return None
         if isinstance(one, ValueError) or not isinstance(one, Exception):
             continue
-        if isinstance(one, OSError) and not str(one.filename or "").startswith(folder or "\0"):
+        if folder is not None and isinstance(one, OSError) and not _is_below(one.filename, folder):
             continue
         if (line := store.explain(one)) is not None:
             return line
     return None
 
 
+def _is_below(filename: object, folder: Path) -> bool:
+    return isinstance(filename, str | bytes) and Path(os.fsdecode(filename)).is_relative_to(folder)
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it was raised from, the outermost first; Ray keeps the worker's own error in `cause`."""
+    """An error and what it was raised from, as a traceback shows it, the outermost first; Ray keeps the worker's own
+    error in `cause`."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -56,4 +68,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             yield one
-            waiting += [getattr(one, "cause", None), one.__cause__, one.__context__]
+            shown = None if one.__suppress_context__ else one.__context__
+            waiting += [getattr(one, "cause", None), one.__cause__, shown]

@@ -30,6 +30,12 @@ class TestFilesystemStore(StoreConformance):
         path.write_bytes(data)
 
 
+def test_a_person_finds_an_object_by_its_path(tmp_path: Path) -> None:
+    store = open_store((tmp_path / "my store").as_uri())
+    store.create("a/b", b"1")
+    assert Path(store.place("a/b")).read_bytes() == b"1"
+
+
 def test_leftovers_of_killed_writers_never_show(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     store.create("a/b", b"1")

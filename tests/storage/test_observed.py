@@ -63,6 +63,10 @@ def test_each_call_is_told_once(store: ObservedStore) -> None:
     assert all(0 <= seconds < 5 for _, seconds, _ in HEARD)
 
 
+def test_places_are_those_of_the_store_inside(store: ObservedStore, tmp_path: Path) -> None:
+    assert store.place("a/b") == str(tmp_path / "a" / "b")
+
+
 def test_an_absent_object_and_a_refused_name_are_no_failures(store: ObservedStore) -> None:
     with pytest.raises(KeyError):
         store.read("none")

@@ -3,14 +3,16 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from dd_core.errors import StoreError
 from storage import Store, open_store, reopen_store, s3
 from storage.conformance import StoreConformance
 from storage.s3 import S3Store
-from tests.storage.proxy import Unruly, between, error
+from tests.storage.proxy import ManyAtOnce, Unruly, between, error
 
 
 class OnServer(StoreConformance):
@@ -249,6 +256,118 @@ def test_what_will_not_pass_is_asked_once(aws: pytest.MonkeyPatch, moto: str, bu
     assert asked == ["GET"]
 
 
+@pytest.mark.parametrize("how", ["empty", "cut", "of another"])
+def test_a_listing_that_came_spoilt_is_asked_for_again(
+    aws: pytest.MonkeyPatch, moto: str, bucket: str, how: str
+) -> None:
+    spoilt: list[int] = []
+
+    def spoil(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+        status, headers, data = forward()
+        if "list-type=2" in request.path and len(spoilt) < 2:
+            spoilt.append(status)
+            bad = {"empty": b"", "cut": data[: len(data) // 2], "of another": b"<html>signed in?</html>"}[how]
+            return status, {**dict(headers), "Content-Length": len(bad)}, bad
+        return status, headers, data
+
+    with between(moto, spoil) as endpoint:
+        aws.setenv("AWS_ENDPOINT_URL", endpoint)
+        store = open_store(f"s3://{bucket}")
+        store.create("a", b"1")
+        assert list(store.list()) == ["a", "format.json"]
+    assert spoilt == [200, 200]
+
+
+def test_answers_that_stay_spoilt_are_one_plain_line(aws: pytest.MonkeyPatch, moto: str, bucket: str) -> None:
+    with between(moto, lambda request, body, forward: (200, {"Content-Length": 0}, b"")) as endpoint:
+        aws.setenv("AWS_ENDPOINT_URL", endpoint)
+        store = S3Store(f"s3://{bucket}", s3.Patience(1, 1, 0.3))
+        with pytest.raises(ResponseParserError) as failure:
+            list(store.list())
+        line = store.explain(failure.value)
+    assert line is not None and "answers that cannot be read" in line and "\n" not in line
+
+
+class Tls:
+    """A server behind TLS that hangs up on the first so many handshakes, and then answers every get with `hello`."""
+
+    def __init__(self, folder: Path, hang_ups: int) -> None:
+        self.connections, self._hang_ups = 0, hang_ups
+        self.authority, key = trust(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.authority, key)
+
+        class Hello(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "5")
+                self.end_headers()
+                self.wfile.write(b"hello")
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        outer = self
+
+        class Server(ManyAtOnce):
+            def get_request(self) -> Any:
+                connection, address = super().get_request()
+                outer.connections += 1
+                if outer.connections <= hang_ups:
+                    connection.close()
+                    raise ConnectionError("hung up")
+                return context.wrap_socket(connection, server_side=True), address
+
+        self._server = Server(("127.0.0.1", 0), Hello)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.endpoint = f"https://localhost:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Tls:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def trust(folder: Path) -> tuple[Path, Path]:
+    """A certificate of localhost that signs itself, and its key."""
+    now = datetime.now(UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    where, secret = folder / "certificate.pem", folder / "key.pem"
+    where.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return where, secret
+
+
+def test_a_handshake_that_was_hung_up_on_is_tried_again(aws: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Tls(tmp_path, hang_ups=2) as server:
+        aws.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        aws.setenv("AWS_CA_BUNDLE", str(server.authority))
+        assert S3Store("s3://bucket").read("a") == b"hello"
+    assert server.connections == 3
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(aws: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Tls(tmp_path, hang_ups=0) as server:
+        aws.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        line = refusal("s3://bucket/a")
+    assert "a certificate was refused" in line and "AWS_CA_BUNDLE" in line
+    assert server.connections == 1
+
+
 def test_a_slow_server_is_waited_for(aws: pytest.MonkeyPatch, moto: str, bucket: str) -> None:
     with between(moto, Unruly(slow_s=0.3)) as endpoint:
         aws.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -314,6 +433,48 @@ class TestLargeObjects:
             store = open_store(f"s3://{bucket}")
             assert store.create("large", BIG) is True
             assert list(store.leftovers()) == []
+        assert lost == [200]
+
+    @pytest.mark.parametrize("which", ["uploads", "uploadId"])
+    def test_an_answer_that_came_empty_is_asked_for_again(
+        self, aws: pytest.MonkeyPatch, moto: str, bucket: str, which: str
+    ) -> None:
+        emptied: list[int] = []
+
+        def empty(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+            status, headers, data = forward()
+            if request.command == "POST" and f"/large?{which}" in request.path and not emptied:
+                emptied.append(status)
+                return status, {**dict(headers), "Content-Length": 0}, b""
+            return status, headers, data
+
+        with between(moto, empty) as endpoint:
+            aws.setenv("AWS_ENDPOINT_URL", endpoint)
+            store = open_store(f"s3://{bucket}")
+            assert store.create("large", BIG) is True
+            assert store.read("large") == BIG
+        assert emptied == [200]
+
+    def test_a_probe_whose_answer_was_lost_though_it_went_through_is_one_of_a_server_that_ignores_conditions(
+        self, aws: pytest.MonkeyPatch, moto: str, bucket: str
+    ) -> None:
+        lost: list[int] = []
+
+        def ignore_and_lose(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+            if request.command == "POST" and "uploadId" in request.path:
+                del request.headers["If-None-Match"]
+            answer = forward()
+            if request.command == "POST" and "/probe-" in request.path and "uploadId" in request.path and not lost:
+                lost.append(answer[0])
+                return None
+            return answer
+
+        with between(moto, ignore_and_lose) as endpoint:
+            aws.setenv("AWS_ENDPOINT_URL", endpoint)
+            store = open_store(f"s3://{bucket}")
+            aws.setattr(S3Store, "exists", lambda store, name: False)
+            assert store.create("large", BIG) is True
+            assert store.create("large", BIG[:-1]) is False
         assert lost == [200]
 
     def test_an_upload_that_fails_is_aborted_and_never_seen(
