@@ -73,7 +73,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     client.create_bucket(Bucket=BUCKET)
     study = folder / "study.yaml"
     search = {"generations": 1, "trials_per_generation": 1}
-    study.write_text(yaml.safe_dump(smoke(name="sent", replicates=[], search=search, confirm={"train_seeds": 3})))
+    study.write_text(yaml.safe_dump(smoke(name="sent", replicates=[], search=search, confirm={"train_seeds": 1})))
     where = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
     on_head = {**theirs, **where, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     with ray_folder() as ray, head_alone(ray, on_head) as url:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
-from cluster.head import Head
-from dd_core.errors import InputError
 from tests.cluster.asking import ask, one_line, submit_by_hand
-from tests.cluster.nodes import free_port
 from tests.sweeps.helpers import smoke
 
 pytestmark = pytest.mark.alone
@@ -24,8 +20,11 @@ SMOKE = ROOT / "sweeps" / "studies" / "smoke.yaml"
 @pytest.fixture(scope="module")
 def finished(head: str, token: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A study that was submitted and left alone, and its store; by the time it is asked for it may still run."""
-    store = tmp_path_factory.mktemp("store")
-    done = ask("submit", str(SMOKE), "--address", head, "--store", store.as_uri(), "--exit-verdict", "--detach",
+    folder = tmp_path_factory.mktemp("left-alone")
+    store, study = folder / "store", folder / "study.yaml"
+    small = {"search": {"generations": 1, "trials_per_generation": 1}, "confirm": {"train_seeds": 1}}
+    study.write_text(yaml.safe_dump(smoke(replicates=[], **small)))
+    done = ask("submit", str(study), "--address", head, "--store", store.as_uri(), "--exit-verdict", "--detach",
                token=token, AWS_SECRET_ACCESS_KEY="planted-secret")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a folder of the cluster's machines" in done.stderr
@@ -82,53 +81,6 @@ def test_a_wrong_token_is_refused_in_one_line(head: str, tmp_path: Path) -> None
 
 def test_a_missing_token_is_told_with_what_to_set(head: str) -> None:
     one_line(ask("status", "--address", head, token=None), head, "asks for a token and none is here", "RAY_AUTH_TOKEN")
-
-
-def test_a_head_that_does_not_answer_is_one_line(token: str, tmp_path: Path) -> None:
-    address = f"http://127.0.0.1:{free_port()}"
-    one_line(
-        ask("submit", str(SMOKE), "--address", address, "--store", tmp_path.as_uri(), token=token),
-        address, "no head answers there",
-    )  # fmt: skip
-
-
-def test_what_answers_and_is_no_head_is_one_line(token: str) -> None:
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        done = ask("status", "--address", f"http://127.0.0.1:{server.server_address[1]}", token=token)
-        one_line(done, "no Ray job API answers there")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.mark.parametrize("address", ["head:8265", "ray://head:10001", "http://", "http://h:port", ""])
-def test_an_address_that_is_none_is_one_line(address: str) -> None:
-    with pytest.raises(InputError, match="expected the dashboard of a head"):
-        Head(address)
-
-
-def test_a_store_that_only_this_machine_knows_is_refused(token: str) -> None:
-    done = ask("submit", str(SMOKE), "--address", "http://127.0.0.1:1", "--store", "ddsweep-store", token=token)
-    one_line(done, "whole address")
-
-
-def test_a_store_with_a_password_in_its_address_is_refused_without_repeating_it(token: str) -> None:
-    done = ask("submit", str(SMOKE), "--address", "http://127.0.0.1:1", "--store", "s3://me:planted@b/x", token=token)
-    one_line(done, "holds a password")
-    assert "planted" not in done.stderr
-
-
-def test_a_broken_study_is_found_before_it_is_sent(token: str, tmp_path: Path) -> None:
-    study = tmp_path / "study.yaml"
-    study.write_text("name: x\n")
-    done = ask("submit", str(study), "--address", "http://127.0.0.1:1", "--store", tmp_path.as_uri(), token=token)
-    assert done.returncode == 2 and "study.yaml: subject: required" in done.stderr
 
 
 @pytest.mark.slow
