@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,9 +59,11 @@ def session(s3: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def done(session: None, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+def done(session: None, smoke_at_home: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
     """`smoke.yaml`, run to its verdict on a file store."""
-    return run_study(smoke(), str(tmp_path_factory.mktemp("smoke") / "store"))
+    store = tmp_path_factory.mktemp("smoke") / "store"
+    shutil.copytree(smoke_at_home, store)
+    return run_study(smoke(), str(store))
 
 
 def verdict_bytes(result: StudyResult) -> bytes:
