@@ -153,7 +153,9 @@ def _listening(port: int) -> None:
     """
     from ray.serve.context import _get_global_client
 
-    there = _get_global_client().http_config
+    client = _get_global_client()
+    assert client is not None, "Serve was started just now"
+    there = client.http_config
     if there.location == "NoServer" or there.port != port:
         where = "without a port" if there.location == "NoServer" else f"on port {there.port}"
         raise InputError(

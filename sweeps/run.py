@@ -109,13 +109,14 @@ def run_study(
         console = console or out
         try:
             schedule = Schedule(study)
-            if schedule.pending(files.find):
-                with driving(files) as heart:
+            left = schedule.pending(files.find)
+            with driving(files) as heart:
+                if left:
                     _run_what_is_left(study, files, manifest, console, heart)
-                    return _judged(files)
-            files.note_trials(commit["trial"] for commit in schedule.finished)
-            _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
-            return _judged(files)
+                else:
+                    files.note_trials(commit["trial"] for commit in schedule.finished)
+                    _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
+                return _judged(files)
         except (InputError, KeyboardInterrupt, Superseded):
             raise
         except StudyFailed as error:
@@ -141,8 +142,7 @@ def judge_study(store: Store, study_id: str) -> StudyResult:
     verdict = falsify(bundle)
     files.put("verdict.json", verdict.json_bytes())
     files.put("report.html", render_html(verdict, bundle).encode())
-    place = f"{store.uri}/{files.folder}/report.html"
-    return StudyResult(study_id, verdict, store.uri, place.removeprefix("file://"), bundle)
+    return StudyResult(study_id, verdict, store.uri, store.place(f"{files.folder}/report.html"), bundle)
 
 
 def _run_what_is_left(
@@ -168,7 +168,7 @@ def _run_what_is_left(
         if here.local:
             study = study.model_copy(update={"resources": needed.on_one_machine()})
         _prepare(study, console, here.local)
-        _trials(study, files, manifest, console, heart)
+        _trials(study, files, manifest, console, heart, here.local)
 
 
 def _reached_by_all(study: Study, files: StudyFiles, here: Session) -> None:
@@ -200,20 +200,22 @@ def _demands(study: Study) -> list[Demand]:
 def _prepare(study: Study, console: Console, here: bool) -> None:
     """Says what edits will reach, and prepares the subjects where trials run `here`; on a cluster each node prepares
     those of its own trials."""
-    from dd_core.subjects.loading import prepare
-
     for name in study.replicates:
         if name not in subjects_at_hand(study):
             _say(console, f"replication on {name} is left out: {missing(get_subject(name))}")
     for name in subjects_at_hand(study):
         if here:
+            from dd_core.subjects.loading import prepare
+
             with _status(console, f"preparing {name} (once)"):
                 prepare(name, report=None if console.is_terminal else lambda line: _say(console, line))
         for line in coverage(study, name):
             _say(console, line)
 
 
-def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat) -> None:
+def _trials(
+    study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat, here: bool
+) -> None:
     from ray.util.queue import Queue
 
     from judges.pool import APP, PoolClient, start_pool, stop_pool
@@ -222,6 +224,8 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
     judges = with_twins(study.judges)
     # Runs that share a cluster have pools of their own, save two of one study: they ask the same judges.
     app = f"{APP}-{files.study_id}-{sha256(files.store.uri.encode())[:8]}"
+    heart.look()  # the pool would take the place of a newer run's
+    heart.check()
     with _status(console, "starting the judge pool"):
         start_pool(
             judges,
@@ -270,8 +274,10 @@ def _trials(study: Study, files: StudyFiles, manifest: dict[str, Any], console: 
         if failure:
             raise failure[0]
     finally:
+        if not here:
+            heart.look()
         if not heart.superseded:  # else the pool is the newer run's
-            stop_pool(app, STOP_POOL_S)
+            stop_pool(app, STOP_POOL_S, shared=not here)
 
 
 def _this_node() -> str:

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.search import Searcher
@@ -34,8 +34,9 @@ from sweeps.memory import trial_peak
 from sweeps.plan import TrialSpec
 from sweeps.schedule import Schedule
 from sweeps.train import fitter
-from sweeps.trial import Workbench
-from sweeps.workshop import Report
+
+if TYPE_CHECKING:
+    from sweeps.workshop import Report
 
 _JOURNAL_EVERY_S = 10.0
 """Trials of seconds would have it written all the time; a generation of a real study takes longer than this."""
@@ -81,6 +82,8 @@ class WarmTrial(tune.Trainable):
     """Holds the base model over many trials; one `step` is one whole trial."""
 
     def setup(self, config: dict[str, Any], context: Context) -> None:  # type: ignore[override]
+        from sweeps.trial import Workbench  # with torch, 5 s that the driver does not need
+
         self._spec = TrialSpec.model_validate_json(config["spec"])
         self._report = Reporter(context.events)
         self._study = parse_study(context.study)
@@ -130,8 +133,9 @@ class WarmTrial(tune.Trainable):
 class GenerationSearcher(Searcher):
     """Hands out a whole generation, waits until all of it is committed, then asks for the next.
 
-    A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times. Tune's own
-    retry is off: it gives a trial up when the death of its actor is told twice, as a kill between two trials is.
+    A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times; so is one
+    that was committed and cannot be read back. Tune's own retry is off: it gives a trial up when the death of its actor
+    is told twice, as a kill between two trials is.
     """
 
     def __init__(self, study: Study, files: StudyFiles, report: Report) -> None:
@@ -145,6 +149,7 @@ class GenerationSearcher(Searcher):
         self._running: dict[str, TrialSpec] = {}
         self._max_failures = study.resources.max_failures
         self._failures: Counter[str] = Counter()
+        self._committed: set[str] = set()
         self.lost: list[str] = []
         self.error: Exception | None = None
 
@@ -169,6 +174,8 @@ class GenerationSearcher(Searcher):
         if not error:
             if result is not None and result.get("status") == STOPPED:
                 self.error = StudyFailed(result["error"])
+            else:
+                self._committed.add(spec.trial_id)
             return
         self._failures[spec.trial_id] += 1
         if self._failures[spec.trial_id] <= self._max_failures:
@@ -180,6 +187,7 @@ class GenerationSearcher(Searcher):
         """What is left of the next generation; says why the search ends early, and brings the journal up to date."""
         stopped = self._schedule.stopped
         waiting = self._schedule.pending(self._files.find)
+        self._count_unreadable(waiting)
         if self._schedule.stopped != stopped:
             self._report({"kind": "stop", "label": "search-", "text": self._schedule.stopped})
         self._journal.add(self._schedule.finished)
@@ -190,6 +198,21 @@ class GenerationSearcher(Searcher):
             self._files.put("optuna.jsonl", self._journal.data)
             self._journal_due = time.monotonic() + _JOURNAL_EVERY_S
         return waiting
+
+    def _count_unreadable(self, waiting: list[TrialSpec]) -> None:
+        """Counts as failures the trials that were committed since they were handed out, and are not found.
+
+        Raises:
+            StudyFailed: one of them for more than `max_failures` times.
+        """
+        again = [spec.trial_id for spec in waiting if spec.trial_id in self._committed]
+        self._failures.update(again)
+        if lost := [trial for trial in again if self._failures[trial] > self._max_failures]:
+            raise StudyFailed(
+                f"{', '.join(lost)} was committed and cannot be read back, {self._max_failures + 1} times over: "
+                f"{self._files.store.uri} returns it damaged (see `ddsweep store verify`), or is a folder of one node "
+                "alone"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, though Tune pickles its tuner: the store holds all state."""

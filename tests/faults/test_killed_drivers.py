@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.faults.helpers import N_TRIALS, Look, Run, same
 
 MOMENTS: dict[str, Callable[[Look], bool]] = {
@@ -34,6 +36,7 @@ def killed_before_the_manifest(store: str) -> None:
     raise AssertionError("the kill came too late each time")
 
 
+@pytest.mark.timeout(600)
 def test_killed_at_twelve_moments_a_study_ends_in_the_same_verdict(undisturbed: str, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     look, before = Look(store), dict[str, bytes]()

@@ -15,28 +15,24 @@ from tests.faults.helpers import Look, Run, same
 from tests.storage.proxy import Answer, Forward, Unruly, error
 
 
-def test_it_answers_nothing_for_20_s_and_then_slowly_and_the_same_run_goes_on(
+def test_it_fails_for_20_s_is_slow_then_full_then_returns_every_seventh_object_damaged(
     undisturbed: str, bucket: str, proxy: Switch
 ) -> None:
     run = Run(bucket).until(lambda look: look.commits() >= 2)
     before, began, slow = Look(bucket).finished(), time.monotonic(), Unruly(slow_s=2)
 
-    def meddle(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
+    def failing(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
         match time.monotonic() - began:
             case seconds if seconds < 20:
                 return None if int(seconds) % 2 else error(503, "ServiceUnavailable")
-            case seconds if seconds < 50:
+            case seconds if seconds < 40:
                 return slow(request, body, forward)
         return forward()
 
-    proxy.meddle = meddle
-    run.ends()
-    assert len(slow.requests) >= 10
-    same(bucket, undisturbed, before)
-
-
-def test_it_is_full_and_then_returns_every_seventh_object_damaged(undisturbed: str, bucket: str, proxy: Switch) -> None:
-    run = Run(bucket).until(lambda look: look.commits() >= 3)
+    proxy.meddle = failing
+    n_blocks = Look(bucket).blocks("generate")
+    run.until(lambda look: time.monotonic() - began > 40 and look.blocks("generate") > n_blocks)
+    assert len(slow.requests) >= 5
 
     def full(request: BaseHTTPRequestHandler, body: bytes, forward: Forward) -> Answer | None:
         return error(507, "XMinioStorageFull") if request.command in ("PUT", "POST") else forward()
@@ -46,23 +42,31 @@ def test_it_is_full_and_then_returns_every_seventh_object_damaged(undisturbed: s
     first, *_ = run.err.splitlines()
     assert first.startswith(f"store {bucket}: ") and "full" in first and "running again resumes" in first
     assert "Traceback" not in run.err
-    before, proxy.meddle = Look(bucket).finished(), (damaging := Unruly(damaged=7))
+    now = Look(bucket).finished()
+    assert before.items() <= now.items()
+    proxy.meddle = (damaging := Unruly(damaged=7))
     Run(bucket).ends()
     assert len(damaging.done) >= 5
     proxy.meddle = None
-    same(bucket, undisturbed, before)
+    same(bucket, undisturbed, now)
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+def disks(tmp_path: Path) -> Iterator[list[Path]]:
+    """Two disks of 2 MB."""
+    mounted: list[Path] = []
+    try:
+        for name in ("one", "other"):
+            (folder := tmp_path / name).mkdir()
+            mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+            done = subprocess.run(mount, capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+            mounted.append(folder)
+        yield mounted
+    finally:
+        for folder in mounted:
+            subprocess.run(["umount", "-l", folder], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -77,7 +81,10 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def test_its_disk_is_full_and_the_run_says_so(undisturbed: str, disk: Path) -> None:
+def test_its_disk_is_full_and_the_run_says_so_then_that_of_the_scratch_folder_and_the_run_goes_on(
+    undisturbed: str, disks: list[Path]
+) -> None:
+    disk, scratch = disks
     store = str(disk / "store")
     run = Run(store).until(lambda look: look.commits() >= 3)
     ballast = fill(disk)
@@ -85,16 +92,12 @@ def test_its_disk_is_full_and_the_run_says_so(undisturbed: str, disk: Path) -> N
     first, *_ = run.err.splitlines()
     assert first.startswith("store file://") and "No space left on device" in first
     assert "running again resumes" in first and "Traceback" not in run.err
-    before = Look(store).finished()
     ballast.unlink()
-    Run(store).ends()
-    same(store, undisturbed, before)
 
-
-def test_the_disk_of_the_scratch_folder_is_full(undisturbed: str, disk: Path, tmp_path: Path) -> None:
-    store, scratch = str(tmp_path / "store"), {"TMPDIR": str(disk)}
-    run = Run(store, worker_env=scratch).until(lambda look: look.blocks("train") >= 1)
+    n_fits = Look(store).blocks("train")
+    assert n_fits < 5
+    run = Run(store, worker_env={"TMPDIR": str(scratch)}).until(lambda look: look.blocks("train") > n_fits)
     before = Look(store).finished()
-    fill(disk)
+    fill(scratch)
     run.ends()  # a trial that finds no room is made again by a process that looks for another folder
     same(store, undisturbed, before)
