@@ -209,12 +209,17 @@ class Watcher:
     def _take_in(self) -> list[str]:
         """Reads commits that were not read before; returns a line for each that cannot be."""
         damaged = []
-        for trial_id in self._files.committed():
+        try:
+            names = self._files.committed()
+        except IntegrityError as error:
+            names = []
+            damaged.append(str(error))
+        for trial_id in names:
             if trial_id in self._commits:
                 continue
             try:
                 self._commits[trial_id] = _understood(trial_id, self._files.read_commit(trial_id))
-            except IntegrityError as error:
+            except (IntegrityError, ValueError) as error:  # a stranger's list may name what no commit can be called
                 damaged.append(str(error))
         # Trials of the search are compared with the base, which an object of another name may hold.
         for trial_id in sorted(self._commits.keys() - self._trials.keys() | self._unpaired, key=self._place):

@@ -24,6 +24,7 @@ from dd_core.errors import InputError
 from storage import Store, open_store
 from storage.commits import StudyFiles
 from storage.observed import ObservedStore
+from storage.sealed import seal
 from sweeps import run
 from sweeps.interim import INTERIM, Shift
 from sweeps.watch import SILENT_S, Generation, Listed, Look, Pulse, Trial, Watcher, find
@@ -248,6 +249,19 @@ def test_a_commit_that_is_none_of_ours_is_named_and_the_rest_is_shown(half: Stud
     assert len(look.trials) == 2
     for i in range(len(strange)):
         assert sum(f"strange-{i}" in line for line in look.damaged) == 1, look.damaged
+
+
+def test_a_damaged_list_of_trials_is_named_and_what_was_read_stays(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-", "search-1-"))
+    files.note_trials(files.committed())
+    watcher = Watcher(files)
+    assert len(watcher.look().trials) == 3
+    files.put("trials.json", b"{}")
+    look = watcher.look()
+    assert len(look.trials) == 3 and len(look.damaged) == 1 and "trials.json" in look.damaged[0]
+    files.put("trials.json", seal({"trials": ["../x"]}))
+    look = watcher.look()
+    assert len(look.trials) == 3 and len(look.damaged) == 1 and "../x" in look.damaged[0]
 
 
 def test_a_shift_is_told_when_the_base_can_be_read_again(half: StudyFiles, tmp_path: Path) -> None:
