@@ -145,15 +145,6 @@ class StudyFiles:
         except KeyError:
             raise IntegrityError(f"{name} is missing") from None
 
-    def intact(self) -> dict[str, dict[str, Any]]:
-        """The commits that `find` finds, by trial id; a trial that is not here is to be run."""
-        try:
-            trials = self.committed()
-        except IntegrityError:
-            trials = self._listed()
-        found = {trial: self.find(trial) for trial in trials}
-        return {trial: commit for trial, commit in found.items() if commit is not None}
-
     def note_trials(self, trial_ids: Iterable[str]) -> None:
         """Writes down which trials are done, in place of an older list: a listing may lag behind the last commits, and
         a reader who went by it alone would judge without their rows."""

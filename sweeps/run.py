@@ -109,10 +109,17 @@ def run_study(
         console = console or out
         try:
             schedule = Schedule(study)
-            left = schedule.pending(files.find)
+            found: dict[str, dict[str, Any]] = {}
+
+            def find(trial_id: str) -> dict[str, Any] | None:
+                if (commit := files.find(trial_id)) is not None:
+                    found[trial_id] = commit
+                return commit
+
+            left = schedule.pending(find)
             with driving(files) as heart:
                 if left:
-                    _run_what_is_left(study, files, manifest, console, heart)
+                    _run_what_is_left(study, files, manifest, console, heart, found)
                 else:
                     files.note_trials(commit["trial"] for commit in schedule.finished)
                     _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
@@ -146,7 +153,12 @@ def judge_study(store: Store, study_id: str) -> StudyResult:
 
 
 def _run_what_is_left(
-    study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat
+    study: Study,
+    files: StudyFiles,
+    manifest: dict[str, Any],
+    console: Console,
+    heart: Heartbeat,
+    found: dict[str, dict[str, Any]],
 ) -> None:
     require(study)
     with _status(console, "starting Ray"), contextlib.ExitStack() as stack:
@@ -168,7 +180,7 @@ def _run_what_is_left(
         if here.local:
             study = study.model_copy(update={"resources": needed.on_one_machine()})
         _prepare(study, console, here.local)
-        _trials(study, files, manifest, console, heart, here.local)
+        _trials(study, files, manifest, console, heart, found, here.local)
 
 
 def _reached_by_all(study: Study, files: StudyFiles, here: Session) -> None:
@@ -214,7 +226,13 @@ def _prepare(study: Study, console: Console, here: bool) -> None:
 
 
 def _trials(
-    study: Study, files: StudyFiles, manifest: dict[str, Any], console: Console, heart: Heartbeat, here: bool
+    study: Study,
+    files: StudyFiles,
+    manifest: dict[str, Any],
+    console: Console,
+    heart: Heartbeat,
+    found: dict[str, dict[str, Any]],
+    here: bool,
 ) -> None:
     from ray.util.queue import Queue
 
@@ -244,13 +262,13 @@ def _trials(
 
     def work() -> None:
         try:
-            run_trials(study, context)
+            run_trials(study, context, found=found)
         except BaseException as error:
             failure.append(error)
 
     # Tune runs in a thread of its own: its handler for Ctrl-C waits for running trials, ours must not.
     thread = threading.Thread(target=work, name="trials", daemon=True)
-    committed = list(files.intact().values())
+    committed = list(found.values())
     done = Counter(slot(commit["spec"]["label"]) for commit in committed)
     planned = [trial for _, trials in outline(study) for trial in trials]
     weights: dict[str, float] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,12 +137,18 @@ class GenerationSearcher(Searcher):
     A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times; so is one
     that was committed and cannot be read back. Tune's own retry is off: it gives a trial up when the death of its actor
     is told twice, as a kill between two trials is.
+
+    Args:
+        found: commits by trial id that were read and checked a moment ago; each is taken once in place of reading it.
     """
 
-    def __init__(self, study: Study, files: StudyFiles, report: Report) -> None:
+    def __init__(
+        self, study: Study, files: StudyFiles, report: Report, found: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
         super().__init__()
         self._schedule = Schedule(study)
         self._files, self._report = files, report
+        self._found = dict(found or {})
         self._journal = Journal(files.manifest())
         self._journal_due = 0.0
         self._done: list[str] = []
@@ -186,7 +193,7 @@ class GenerationSearcher(Searcher):
     def _next(self) -> list[TrialSpec]:
         """What is left of the next generation; says why the search ends early, and brings the journal up to date."""
         stopped = self._schedule.stopped
-        waiting = self._schedule.pending(self._files.find)
+        waiting = self._schedule.pending(lambda trial: self._found.pop(trial, None) or self._files.find(trial))
         self._count_unreadable(waiting)
         if self._schedule.stopped != stopped:
             self._report({"kind": "stop", "label": "search-", "text": self._schedule.stopped})
@@ -239,15 +246,23 @@ def _label(trial: Any) -> str:
     return str(trial.config["label"])
 
 
-def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = WarmTrial) -> None:
+def run_trials(
+    study: Study,
+    context: Context,
+    trainable: type[WarmTrial] = WarmTrial,
+    found: Mapping[str, dict[str, Any]] | None = None,
+) -> None:
     """Runs every trial of the study that has no commit yet. Blocks until all are committed.
+
+    Args:
+        found: as of `GenerationSearcher`.
 
     Raises:
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
         Exception: as the schedule and the store raise.
     """
     files = StudyFiles(metrics.observed(reopen_store(context.store_uri)), context.study_id)
-    searcher = GenerationSearcher(study, files, context.events.put)
+    searcher = GenerationSearcher(study, files, context.events.put, found)
     keep_credentials_out_of_runtime_environments()
     keep_warm_actors()
     loggers = open_loggers(study, context.study_id)

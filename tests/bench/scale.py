@@ -216,7 +216,8 @@ def listing() -> tuple[float, int]:
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            if len(StudyFiles(open_store(folder), "listed-00000000").intact()) != 2000:
+            again = StudyFiles(open_store(folder), "listed-00000000")
+            if sum(again.find(trial) is not None for trial in again.committed()) != 2000:
                 raise RuntimeError("a commit was not found")
             times.append(time.perf_counter() - start)
     return statistics.median(times), 2000

@@ -79,6 +79,13 @@ def test_an_object_that_is_missing_is_no_refusal_of_the_server(monkeypatch: pyte
     assert "is missing" in told(failure.value, store)
 
 
+def test_what_was_raised_on_purpose_says_more_than_what_it_was_raised_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    error = IntegrityError("commits/t1.json is missing")
+    error.__cause__ = ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+    assert told(error, S3Store("s3://bucket/x")) == "IntegrityError: commits/t1.json is missing"
+
+
 def test_what_nobody_knows_is_told_as_it_came_without_its_traceback(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path.as_uri())
     assert told(KeyError("x"), store) == "KeyError: 'x'"

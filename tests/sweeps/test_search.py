@@ -127,6 +127,16 @@ def test_running_again_finds_nothing_to_run(done):
     assert Schedule(study).pending(files.find) == []
 
 
+def test_what_the_driver_has_just_read_is_not_read_again(done, monkeypatch):
+    study, files, _, _ = done
+    found = files.commits()
+    asked_for = []
+    monkeypatch.setattr(files, "find", lambda trial: asked_for.append(trial))
+    searcher = GenerationSearcher(study, files, lambda event: None, found)
+    assert searcher.suggest("tune-0") == GenerationSearcher.FINISHED
+    assert asked_for == [] and searcher.error is None
+
+
 def test_a_trial_that_is_committed_where_nobody_reads_it_ends_the_search(tmp_path):
     study = asked(max_failures=2)
     files = StudyFiles(open_store(str(tmp_path / "store")), study_id(study))

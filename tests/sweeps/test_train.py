@@ -74,7 +74,7 @@ def losses(files: StudyFiles) -> dict[tuple[str, int], list[float]]:
     blocks = Blocks(files.store)
     return {
         (commit["spec"]["label"], stage): described["meta"]["losses"]
-        for commit in files.intact().values()
+        for commit in files.commits().values()
         for stage, entry in enumerate(commit["blocks"]["train"])
         for described in [json.loads(blocks.store.read(f"blocks/train/{entry['key']}/block.json"))]
     }

@@ -44,7 +44,7 @@ def two_stages(**changes: Any) -> dict[str, Any]:
 
 
 def commits(files: StudyFiles) -> dict[str, dict[str, Any]]:
-    return {commit["spec"]["label"]: commit for commit in files.intact().values()}
+    return {commit["spec"]["label"]: commit for commit in files.commits().values()}
 
 
 @pytest.mark.parametrize("subject", LAYOUTS)
