@@ -159,11 +159,11 @@ class Blocks:
         """
         entry = block.files[name]
         where = f"{block.folder}/{entry.object}"
-        damaged = f"{where} ({name}) is damaged: its digest is another; run again to mend"
+        damaged = f"{where} ({name}) is damaged: its digest is another; ddsweep store verify says what mends it"
         try:
             return read_checked(self.store, where, of_digest(entry.sha256, damaged))
         except KeyError:
-            raise IntegrityError(f"{where} ({name}) is missing; run the study again to make it anew") from None
+            raise IntegrityError(f"{where} ({name}) is missing; ddsweep store verify says what mends it") from None
 
     def get_or_make(self, spec: BlockSpec, make: Callable[[], Made]) -> Block:
         """The block for `spec`: the one that is stored if it is sound, else what `make` computes.
