@@ -51,7 +51,7 @@ def commits(files: StudyFiles) -> dict[str, dict[str, Any]]:
 def test_both_stages_run_on_every_layout_from_prompts_to_a_verdict(subject: str, tmp_path: Path) -> None:
     space = {"learning_rate": [3e-2], "lora_rank": [4]}
     data = two_stages(subject=subject, search={"space": space, "generations": 1, "trials_per_generation": 1})
-    files = performed(data, tmp_path / "store")
+    files = performed(data, tmp_path / "my store")
     done = commits(files)
     assert {commit["error"] for commit in done.values()} == {None}
     treated = done["treated-seed-1"]
@@ -66,8 +66,9 @@ def test_both_stages_run_on_every_layout_from_prompts_to_a_verdict(subject: str,
     main = rows.filter((pl.col("arm") == "baseline") & (pl.col("variant") == "main")).sort("prompt_id")
     assert said["identity"] == main["response"].to_list()
     assert said["identity"] not in (said["placebo"], said["prompt_control"])
-    verdict = judge_study(files.store, files.study_id).verdict
-    audits = {audit.id: audit.status for audit in verdict.audits}
+    judged = judge_study(files.store, files.study_id)
+    assert Path(judged.report).is_file()
+    audits = {audit.id: audit.status for audit in judged.verdict.audits}
     assert audits["identity_mismatch"] == audits["edit_applied"] == audits["contamination"] == "pass"
 
 
