@@ -67,7 +67,7 @@ def store_ls(source: StoreOrStudy) -> None:
         blocks.add_row(kind, f"{n:,}", decimal(n_bytes))
     console.print()
     console.print(blocks if inventory.blocks else "no block")
-    n_others = len(inventory.strangers) + len(inventory.probes) + len(inventory.leftovers)
+    n_others = len(inventory.strangers) + len(inventory.abandoned)
     others = f"; {n_others} objects belong to nothing, see: store verify" if n_others else ""
     console.print(f"\n{store.uri}: {decimal(inventory.n_bytes)}{others}", markup=False, soft_wrap=True)
 
