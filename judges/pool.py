@@ -35,6 +35,9 @@ DEPLOYMENT = "judges"
 STOP_S = 2.0
 """How long a replica that is stopped may go on with its calls: who stops a pool does not wait for them."""
 
+CONTROLLER_S = 30.0
+"""How long Serve's controller, which has just answered, may take to say how it was started."""
+
 ATTEMPTS = 5
 BACK_OFF_S = 0.5
 """Pause after the first failed attempt; doubled each time, 7.5 s in all: a replica is replaced in 2 to 4 s."""
@@ -151,13 +154,16 @@ def _listening(port: int) -> None:
     Raises:
         InputError: it listens on another port, or on none.
     """
+    import ray
+    from ray.serve.config import ProxyLocation
     from ray.serve.context import _get_global_client
 
     client = _get_global_client()
     assert client is not None, "Serve was started just now"
-    there = client.http_config
-    if there.location == "NoServer" or there.port != port:
-        where = "without a port" if there.location == "NoServer" else f"on port {there.port}"
+    placed = ray.get(client._controller.get_proxy_location.remote(), timeout=CONTROLLER_S)
+    closed = placed is None or placed == ProxyLocation.Disabled
+    if closed or client.http_config.port != port:
+        where = "without a port" if closed else f"on port {client.http_config.port}"
         raise InputError(
             f"port {port}: Ray Serve runs on this cluster already, {where}, and keeps to that; unset RAY_ADDRESS to "
             "serve judges from a Ray of their own, or stop Serve there by: serve shutdown"

@@ -121,7 +121,7 @@ def test_a_path_that_is_not_there_is_told_those_that_are(address: str) -> None:
 
 def test_a_client_of_the_command_line_is_told_what_is_wrong(address: str) -> None:
     for where, token, label, why in (
-        (address, "wrong", "delivery", "send the token"),
+        (address, "wrong", "delivery", "send the pool's token"),
         (address, TOKEN, "rubric", "there is no 'rubric'"),
         ("http://127.0.0.1:1", TOKEN, "delivery", "no pool answers there"),
     ):
