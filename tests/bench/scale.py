@@ -87,11 +87,10 @@ class SleepingTrial(WarmTrial):
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured on so many nodes: actors that worked, trials a second of the second generation, and CPU seconds
-    a trial of the driver, of the actors, of the judges, and of Ray's own processes."""
+    """What was measured on so many nodes: trials a second of the second generation, and CPU seconds a trial of the
+    driver, of the actors, of the judges, and of Ray's own processes."""
 
     nodes: int
-    actors: int
     trials: int
     rate: float
     driver_s: float
@@ -160,12 +159,9 @@ def on(n: int) -> Row:
         raise RuntimeError(f"{len(ends)} trials of {2 * counted} ended")
     rate = counted / (ends[-1] - ends[counted - 1])
     cost = Counter({kind: 0.0 for kind in ("driver", "actors", "judges", "ray")})
-    worked = 0
-    for (kind, pid), until in used[1].items():
-        spent = until - used[0].get((kind, pid), 0.0)
-        worked += kind == "actors" and spent > 0.1
-        cost[kind] += spent / counted  # type: ignore[assignment]
-    return Row(n, worked, counted, rate, *(cost[kind] for kind in ("driver", "actors", "judges", "ray")))
+    for (kind, pid), spent in used[1].items():
+        cost[kind] += (spent - used[0].get((kind, pid), 0.0)) / counted  # type: ignore[assignment]
+    return Row(n, counted, rate, *(cost[kind] for kind in ("driver", "actors", "judges", "ray")))
 
 
 def _cpu_seconds() -> dict[tuple[str, int], float]:
@@ -188,7 +184,7 @@ def table() -> dict[int, Row]:
     for n in NODES:
         row = found[n] = on(n)
         print(
-            f"{row.nodes} nodes, {row.actors} actors: {row.trials} trials at {row.rate * 60:.1f}/min, efficiency "
+            f"{row.nodes} nodes: {row.trials} trials at {row.rate * 60:.1f}/min, efficiency "
             f"{row.rate / (found[NODES[0]].rate * n):.2f}; CPU s a trial: driver {row.driver_s:.3f}, trials "
             f"{row.actors_s:.2f}, judges {row.judges_s:.3f}, Ray {row.ray_s:.2f}",
             flush=True,
