@@ -26,7 +26,7 @@ from sweeps.search import Context, run_trials
 from tests.sweeps.helpers import smoke
 from tests.sweeps.light import LightTrial
 
-N, ROUNDS, GENERATIONS = 3, 4, 2
+N, ROUNDS, GENERATIONS = 3, 8, 2
 WORK_S, START_S = 1.0, 4.0
 
 
@@ -61,7 +61,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def worked(folder: Path, trainable: type[LightTrial]) -> dict[str, list[int]]:
-    """Runs a study; generation, `confirm` and the like → the processes that did its trials, in order."""
+    """Runs a study; generation, or first word of other trials → the processes that did them, in order."""
     study = parse_study(
         smoke(
             search={"generations": GENERATIONS, "trials_per_generation": ROUNDS * N}, replicates=[],
@@ -95,7 +95,7 @@ def test_all_nodes_work_and_their_actors_outlive_a_generation(cluster: Cluster, 
     # Where the warm actor is given to a trial whose own starts, the others of this generation never come to work.
     assert len(set(first)) == N
     assert set(second) == set(first)
-    assert set(found["confirm"]) <= set(first)
+    assert {pid for pids in found.values() for pid in pids} == set(first)  # the confirmation's trials as well
 
 
 class KillingTrial(TimedTrial):
@@ -123,7 +123,7 @@ def test_an_actor_that_is_lost_while_it_waits_costs_one_trial_a_try(cluster: Clu
     first, second = (found[name] for name in sorted(found)[:GENERATIONS])
     [killed] = found["killed"]
     assert killed in first and killed not in second
-    assert len(second) == ROUNDS * N and len(set(second)) == N  # another took its place
+    assert len(second) == ROUNDS * N  # each once
 
 
 def test_what_is_warm_is_kept_until_something_else_is_asked_for() -> None:
