@@ -88,6 +88,7 @@ def worked(folder: Path, trainable: type[LightTrial]) -> dict[str, list[int]]:
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_all_nodes_work_and_their_actors_outlive_a_generation(cluster: Cluster, tmp_path: Path) -> None:
     found = worked(tmp_path, TimedTrial)
@@ -117,6 +118,7 @@ class KillingTrial(TimedTrial):
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_actor_that_is_lost_while_it_waits_costs_one_trial_a_try(cluster: Cluster, tmp_path: Path) -> None:
     found = worked(tmp_path, KillingTrial)
