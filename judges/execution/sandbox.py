@@ -64,17 +64,15 @@ class Sandbox:
         made = files(bwrap())
         self._pidfd: int | None = None
         self._tmp: int | None = None
-        self._info, info_end = os.pipe()
+        (self._info, info_end), (stdin_end, stdin), (self.out, out_end) = _pipes(3)
         try:
-            self._process = _started(made, module, fds, info_end)
+            self._process = _started(made, module, fds, info_end, stdin_end, out_end)
         except BaseException:
-            os.close(self._info)
+            _close(self._info, stdin, self.out)
             raise
         finally:
-            os.close(info_end)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._stdin = self._process.stdin
-        self.out = self._process.stdout.fileno()
+            _close(info_end, stdin_end, out_end)
+        self._stdin = os.fdopen(stdin, "wb", buffering=0)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -97,12 +95,8 @@ class Sandbox:
         finally:
             self._process.kill()
             self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
             self._stdin.close()
-            for fd in (self._info, self._pidfd, self._tmp):
-                if fd is not None:
-                    os.close(fd)
+            _close(self.out, self._info, *(fd for fd in (self._pidfd, self._tmp) if fd is not None))
 
     def give(self, frame: bytes) -> None:
         """Hands a sandbox that is ready its job."""
@@ -141,19 +135,38 @@ class Sandbox:
         return f"signal {returncode - 128}" if returncode > 128 else f"exit status {returncode}"
 
 
-def _started(made: Files, module: str, fds: tuple[int, ...], info_end: int) -> subprocess.Popen[bytes]:
+def _pipes(n: int) -> list[tuple[int, int]]:
+    """`n` pipes, or none: where there is no room for the second, `Popen` of Python 3.11.2 leaves the first open."""
+    made: list[tuple[int, int]] = []
+    try:
+        while len(made) < n:
+            made.append(os.pipe())
+    except OSError:
+        for pipe in made:
+            _close(*pipe)
+        raise
+    return made
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _started(
+    made: Files, module: str, fds: tuple[int, ...], info_end: int, stdin: int, stdout: int
+) -> subprocess.Popen[bytes]:
     filter_fd = os.open(made.seccomp, os.O_RDONLY)
     try:
         return subprocess.Popen(
             [*as_nobody(), *command(made, module, fds, filter_fd, info_end)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             pass_fds=(*fds, filter_fd, info_end),
             env={"LD_LIBRARY_PATH": str(made.bwrap_libraries)},
             cwd="/",
             start_new_session=True,
-            bufsize=0,
         )
     finally:
         os.close(filter_fd)

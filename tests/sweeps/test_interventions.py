@@ -59,7 +59,7 @@ def tempered(letters: None, tmp_path_factory: pytest.TempPathFactory) -> StudyFi
 def test_a_trial_tries_its_strengths_side_by_side_and_the_best_one_is_confirmed(tempered: StudyFiles) -> None:
     commits = tempered.commits().values()
     tried = [commit for commit in commits if commit["role"] == "search"]
-    assert all(len(one["blocks"]["generate"]) == 1 and len(one["doses"]) == 2 for one in tried)
+    assert all(len(one["blocks"]["generate"]) == 1 and len(one["doses"]) == 3 for one in tried)
     best = max(tried, key=lambda commit: commit["score"])
     assert best["score"] == max(dose["score"] for one in tried for dose in one["doses"])
     cells = [cell for one in commits if one["role"] == "confirm" for cell in one["spec"]["cells"]]
