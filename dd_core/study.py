@@ -182,9 +182,9 @@ class Study(_Model):
                 raise ValueError(f"replicates: {name!r} is of the subject's own family; name one of another family")
         if "strengths" in self.search.space:
             raise ValueError("search.space: strengths are tried side by side in every trial: give them under operator")
-        # What a model can do may be its own anchor: a gain of it is no loss. A disposition has to leave that alone.
-        own = self.claim.anchor == self.claim.axis and self.claim.axis not in CAPABILITY_AXES
-        if self.claim.kind == "shift" and own:
+        # A gain in what a model can do may be its own anchor; a disposition has to leave that alone.
+        able = self.claim.axis in CAPABILITY_AXES and self.claim.direction == "increase"
+        if self.claim.kind == "shift" and self.claim.anchor == self.claim.axis and not able:
             raise ValueError(f"claim.anchor: {self.claim.axis!r} is what is claimed to move; name another axis")
         if "preset" in self.search.space:
             raise ValueError("search.space: a preset cannot be searched; search the settings in which presets differ")

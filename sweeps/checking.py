@@ -96,7 +96,7 @@ def _without_effect(study: Study) -> list[str]:
     if not study.taught:
         sizes = study.prompts.model_dump()
         lines += [
-            f"prompts.{name}: {study.operator.name} learns from the subject's own answers: leave it out"
+            f"prompts.{name}: {study.operator.name} is taught no rows: leave it out"
             for name in ("training_rows", "training_pairs")
             if sizes.get(name) is not None
         ]
