@@ -34,9 +34,13 @@ test: .venv/.installed-dev ## run the whole test suite (ARGS="-m 'not slow'" lea
 ifdef ARGS
 	@.venv/bin/python -m pytest $(ARGS)
 else
-	@status=0; .venv/bin/python -m pytest -n 2 --dist loadfile -m 'not alone' || status=1; \
-		.venv/bin/python -m pytest -m alone || status=1; exit $$status
+	@status=0; .venv/bin/python -m pytest -n 2 --dist loadfile -m 'not alone and not faults' || status=1; \
+		.venv/bin/python -m pytest -m 'alone and not faults' || status=1; exit $$status
 endif
+
+.PHONY: faults
+faults: .venv/.installed-dev ## kill, starve and mislead whole studies, and compare their verdicts
+	@.venv/bin/python -m pytest tests/faults --durations=0 --durations-min=1 $(ARGS)
 
 .PHONY: check
 check: .venv/.installed-dev ## lint, formatting, types, and who may import whom

@@ -1,128 +1,127 @@
-"""A command on a cluster through the Ray job API: package the source, submit, follow, return the exit status.
+"""A command on a cluster through the Ray job API: package the source, pin the environment, submit.
 
 Knows nothing of what the command does.
 """
 
 from __future__ import annotations
 
-import asyncio
+import getpass
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from dd_core.errors import InputError, StudyFailed
+from cluster.environment import ABSENT, FILE, LIBRARIES, here, pinned, travelling
+from cluster.head import UPLOAD_S, Head, HeadSilent, NoSuchJob
+from cluster.package import packaged
+from cluster.placement import bundle
+from dd_core import __version__
+from dd_core.errors import InputError
+from dd_core.resources import Demand
 
-PACKAGES = ("dd_core", "storage", "cluster", "judges", "sweeps")
-_POLL_S = 1.0
+MARK = "ddsweep"
+"""The member of a job's metadata by which our jobs are known among those of others."""
 
 
-@contextmanager
-def packaged(extra: dict[str, bytes]) -> Iterator[Path]:
-    """A folder with our five packages and `extra` files, to be sent as a job's working directory.
+READY_S = 120.0
+"""A head that has just started answers before it can take a job; on a busy machine that was more than half a minute."""
 
-    The packages are copied from where they are imported, without caches; nothing else of the checkout travels.
-    """
-    root = Path(__file__).resolve().parent.parent
-    with tempfile.TemporaryDirectory(prefix="ddsweep-submit-") as folder:
-        for package in PACKAGES:
-            shutil.copytree(
-                root / package, Path(folder, package), ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-            )
-        for name, data in extra.items():
-            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
-            Path(folder, name).write_bytes(data)
-        yield Path(folder)
+
+def new_job(name: str) -> str:
+    """An id for a job that begins with `name`; by it a job can be stopped before the head has said that it took it."""
+    return f"{name}-{os.urandom(4).hex()}"
 
 
 def submit(
-    address: str,
+    head: Head,
+    job: str,
     module: str,
     arguments: list[str],
-    files: dict[str, bytes],
+    files: Mapping[str, bytes],
     *,
-    name: str,
-    follow: bool = True,
-    write: Callable[[str], None] = print,
-) -> int:
-    """Runs `python -m module arguments` as a Ray job beside `files` and our packages; follows its log until it ends.
+    about: Mapping[str, str],
+    demand: Demand,
+    any_versions: bool = False,
+    pip: bool = False,
+) -> list[str]:
+    """Starts `python -m module arguments` as a Ray job beside `files` and our packages.
 
-    The interpreter is this one where the head has it at the same path, else the `python` of the head.
-
-    Token authentication as Ray does it: `$RAY_AUTH_TOKEN` or `~/.ray/auth_token`, on both sides.
+    The interpreter is this one where the head has it at the same path, else the `python` of the head. Before anything
+    of ours runs, the versions there are compared with those here.
 
     Args:
-        address: the head's dashboard, `http://head:8265`.
-        name: what the job's id begins with.
-        follow: return only when the job is at an end; otherwise at once, with 0.
-        write: receives the log, in pieces.
+        job: its id, from `new_job`.
+        about: what is told of the job to whoever asks for it; no secrets.
+        demand: what the command asks of its node. Without one it is the head, which is there as long as the cluster.
+        any_versions: run under whatever versions are there.
+        pip: let Ray install the versions of this machine for the job, over those that are there.
 
     Returns:
-        The exit status of the command.
+        Lines that its user should read.
 
     Raises:
-        InputError: no head answers at `address`, or it refuses the token.
-        StudyFailed: the job ended before the command did, or was stopped.
+        InputError: the head does not take it.
     """
-    if "RAY_AUTH_TOKEN" in os.environ or Path("~/.ray/auth_token").expanduser().exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when ray is imported
-    from ray.exceptions import RayError
-    from ray.job_submission import JobStatus, JobSubmissionClient
-
-    try:
-        client = JobSubmissionClient(address)
-        with packaged(files) as folder:
-            job = client.submit_job(
-                entrypoint=_entrypoint(module, arguments),
-                submission_id=f"{name}-{os.urandom(4).hex()}",
-                runtime_env={"working_dir": str(folder)},
-            )
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise InputError(f"{address}: {str(error).strip().splitlines()[0]}") from None
-    write(f"submitted {job} to {address}\n")
-    if not follow:
-        return 0
-    seen = 0
-    try:
+    env_vars, notes = travelling(os.environ)
+    environment: dict[str, Any] = {"env_vars": env_vars} if env_vars else {}
+    if pip:
+        found = {name: one for name, one in here().items() if name in _INSTALLABLE and one != ABSENT}
+        environment["pip"] = {"packages": [f"{name}=={one}" for name, one in found.items()]}
+    where = bundle(demand)
+    options = {
+        "entrypoint_num_cpus": where.get("CPU"),
+        "entrypoint_memory": int(where["memory"]) if "memory" in where else None,
+        "entrypoint_label_selector": dict(demand.on) or None,
+    }
+    about = {MARK: __version__, "by": user(), **about}
+    with packaged({**files, FILE: pinned()}) as folder:
+        environment["working_dir"] = str(folder)
+        deadline = time.monotonic() + READY_S
         while True:
-            seen += asyncio.run(_tail(client, job, seen, write))
-            # The log can end while the job runs (ray#60665): only a terminal state ends the following.
-            status = client.get_job_status(job)
-            if status.is_terminal():
-                break
-            time.sleep(_POLL_S)
-    except KeyboardInterrupt:
-        client.stop_job(job)
-        write(f"stopped {job}; submitting the same study again resumes it\n")
-        raise
-    rest = client.get_job_logs(job)[seen:]
-    if rest:
-        write(rest)
-    details = client.get_job_info(job)
-    if details.driver_exit_code is not None:
-        return int(details.driver_exit_code)
-    if status == JobStatus.SUCCEEDED:
-        return 0
-    raise StudyFailed(f"{job} ended as {status.value}: {(details.message or 'no message').strip().splitlines()[-1]}")
+            try:
+                head.call(
+                    lambda client: client.submit_job(
+                        entrypoint=_entrypoint(module, arguments, any_versions, pip), submission_id=job,
+                        runtime_env=environment, metadata=dict(about), **options,  # type: ignore[arg-type]
+                    ),
+                    UPLOAD_S,
+                )  # fmt: skip
+                return notes
+            except (HeadSilent, NoSuchJob, InputError) as error:
+                if _taken(head, job):  # and only the answer was lost
+                    return notes
+                if isinstance(error, InputError):
+                    raise
+                if time.monotonic() > deadline:
+                    raise InputError(f"{head.address}: the head did not take the job: {error}") from None
+                time.sleep(1)
 
 
-def _entrypoint(module: str, arguments: list[str]) -> str:
-    here = shlex.quote(sys.executable)
-    return f'P={here}; [ -x "$P" ] || P=python; exec "$P" -m {module} {shlex.join(arguments)}'
+def _taken(head: Head, job: str) -> bool:
+    try:
+        head.job(job)
+    except (HeadSilent, NoSuchJob):
+        return False
+    return True
 
 
-async def _tail(client, job: str, skip: int, write: Callable[[str], None]) -> int:
-    """Writes the log from character `skip` on until the stream ends; returns how many characters it wrote."""
-    position = written = 0
-    async for piece in client.tail_job_logs(job):
-        new = piece[max(0, skip - position) :]
-        position += len(piece)
-        if new:
-            write(new)
-            written += len(new)
-    return written
+_INSTALLABLE = frozenset(LIBRARIES) - {"ray"}
+"""A job cannot bring a Ray of its own: it joins one that runs."""
+
+
+def user() -> str:
+    """Who submits, as this machine names them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def _entrypoint(module: str, arguments: list[str], any_versions: bool, pip: bool) -> str:
+    own = shlex.quote(sys.executable)
+    # What Ray installs for a job is seen by the interpreter on the path alone.
+    python = "P=python" if pip else f'P={own}; [ -x "$P" ] || P=python'
+    compare = f'"$P" -m cluster.environment {FILE}{" --warn" if any_versions else ""} || exit $?'
+    return f'{python}; {compare}; exec "$P" -m {module} {shlex.join(arguments)}'

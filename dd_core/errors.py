@@ -11,6 +11,7 @@
     ├── QuotaExhausted      credit, quota or the study's own budget is used up; what is done is kept
     ├── DataRefused         training data did not pass its gate
     ├── TrialFailed         a configuration failed for its own reasons; committed as failed, never retried
+    │   └── EditInert       what was fitted changes nothing
     └── StudyFailed         no verdict can be reached: every configuration failed, or a fault of the machine stayed
         └── JudgesUnavailable   nothing can be judged before someone pays or mends a configuration; what is done is kept
 
@@ -80,6 +81,10 @@ class DataRefused(DDSweepError):
 
 class TrialFailed(DDSweepError):
     """A configuration failed for its own reasons (a NaN loss, an edit without effect on any weight)."""
+
+
+class EditInert(TrialFailed):
+    """A fit came to its end, and its edit has no effect on any weight."""
 
 
 class StudyFailed(DDSweepError):

@@ -27,6 +27,7 @@ from dd_core.errors import (
 )
 from dd_core.records import Completion, Message
 from judges.backends import Backend, open_backend
+from judges.base import ALONE
 from storage.blocks import Blocks, BlockSpec, Made
 
 REPLY_FILE = "reply.json"
@@ -156,7 +157,7 @@ class Asker:
             raise CallFailed("the store holds no reply")
         until, why = self._left_alone.get(name, (0.0, None))
         if why is not None and time.monotonic() < until:
-            raise CallFailed(f"not asked, since nobody answers: {why}")
+            raise CallFailed(f"{ALONE}: {why}")
         try:
             reply = await self.backends[name].complete(messages, seed, schema)
         except (QuotaExhausted, InputError) as error:
@@ -211,9 +212,13 @@ class Asker:
         assert self._blocks is not None
         try:
             block = self._blocks.get(spec)
-            return None if block is None else Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
+            if block is None:
+                return None
+            reply = Completion.model_validate_json(self._blocks.read(block, REPLY_FILE))
         except IntegrityError:
             return None
+        self._blocks.taken(block)
+        return reply
 
     def may_begin(self) -> None:
         """Nothing, while calls may be begun.

@@ -21,6 +21,9 @@ from dd_core.records import GoldClaim, Message, Program, Prompt, transcript
 PASSING = ("CallFailed: ", "EndpointDown: ")
 """How the error of a row begins that is the endpoint's, and not the row's or the reply's."""
 
+ALONE = "not asked, since nobody answers"
+"""How an error begins of a row whose endpoint is left alone for a while."""
+
 MAX_ERROR_CHARS = 300
 """An error message is cut here: it is told beside the row, and a model's answer can be part of it."""
 
@@ -154,6 +157,11 @@ def reason(error: Exception) -> str:
 def may_pass(judgement: dict[str, Any]) -> bool:
     """Whether a judgement is an error that another time may not meet: an endpoint that gave no reply."""
     return judgement["status"] == "error" and judgement["error"].startswith(PASSING)
+
+
+def nobody_answers(judgement: dict[str, Any]) -> bool:
+    """Whether a judgement is an error because nobody is at the endpoint's address, so that others meet it too."""
+    return judgement["status"] == "error" and judgement["error"].startswith(("EndpointDown: ", f"CallFailed: {ALONE}"))
 
 
 def judgements(

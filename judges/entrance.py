@@ -5,7 +5,8 @@
                    replicas there are in each state
     POST /score    {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response", …}]} → {"judgements": […]}
 
-Listens on 127.0.0.1 alone. Knows the token by its digest, and no judge.
+Knows the token by its digest, and no judge. Does not know at which address it listens: `judges.pool` binds it to
+127.0.0.1, and of `judges.service` Serve's own settings say.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from cluster.hardening import close_port_of_replica
 from dd_core.canonical import sha256
 from dd_core.judging import JudgeSpec
 from judges import make_judge
@@ -37,7 +39,8 @@ IN_FLIGHT = 8
 MOST_ONGOING = 64
 """Requests at one time; Serve's usual five long ones would keep even a sign of life waiting."""
 
-State = Callable[[], dict[str, str]]
+State = Callable[[str], dict[str, str]]
+"""From an application's name to how many of its judges' replicas are in each state."""
 
 MOST_BYTES = 64 * 2**20
 """Of one request; larger ones are refused before they are read whole."""
@@ -47,6 +50,7 @@ class Entrance:
     """Checks the token, cuts rows into blocks, and hands them to the replicas."""
 
     def __init__(self, specs: Sequence[str], replicas: DeploymentHandle, token_digest: str, state: State) -> None:
+        close_port_of_replica()
         self._replicas, self._token_digest, self._state = replicas, token_digest, state
         self._judges: dict[str, dict[str, Any]] = {}
         for text in specs:
@@ -64,9 +68,13 @@ class Entrance:
         if route == ("GET", "/health"):
             return JSONResponse({"status": "ok"})
         if not self._may(request.headers.get("authorization", "")):
-            return _refused(401, "send the token that `ddsweep judge serve` printed: Authorization: Bearer TOKEN")
+            return _refused(
+                401, "send the pool's token (`ddsweep judge serve` prints its own): Authorization: Bearer TOKEN"
+            )
         if route == ("GET", "/judges"):
-            return JSONResponse({"judges": self._judges, "replicas": self._state()})
+            from ray import serve
+
+            return JSONResponse({"judges": self._judges, "replicas": self._state(serve.get_replica_context().app_name)})
         if route != ("POST", "/score"):
             return _refused(404, "there are GET /health, GET /judges and POST /score")
         body = bytearray()
@@ -85,10 +93,12 @@ class Entrance:
             asked = json.loads(body)
             label = asked["judge"]
             rows: list[JudgeRow] = ROWS.validate_python(asked["rows"])
+            json.dumps(asked["rows"], ensure_ascii=False).encode()
         except ValidationError as error:
             first = error.errors()[0]
             return _refused(422, f"rows.{'.'.join(map(str, first['loc']))}: {first['msg']}")
-            json.dumps([row.row_id for row in rows], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return _refused(422, "rows: a text holds half of a character (a lone surrogate): replace it")
         except (ValueError, KeyError, TypeError, RecursionError):
             return _refused(
                 422, 'expected {"judge": LABEL, "rows": [{"row_id", "prompt_id", "prompt", "response"}, …]}'

@@ -12,11 +12,11 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from dd_core.errors import DDSweepError
+from dd_core.errors import DDSweepError, InputError
 from dd_core.judging import JudgeSpec
 from judges import JUDGES, make_judge
 from judges.base import Judge, JudgeRow
@@ -24,10 +24,20 @@ from judges.model_judge import Loops
 from judges.wire import ASKED_ROWS, CALL_ROWS, pack, unpack
 
 if TYPE_CHECKING:
+    from ray.serve import Application
     from ray.serve.handle import DeploymentHandle, DeploymentResponse
+    from ray.serve.schema import LoggingConfig
 
 APP = "ddsweep-judges"
+"""What a pool is called unless it is told; several in one Ray session need names of their own."""
+
 DEPLOYMENT = "judges"
+STOP_S = 2.0
+"""How long a replica that is stopped may go on with its calls: who stops a pool does not wait for them."""
+
+CONTROLLER_S = 30.0
+"""How long Serve's controller, which has just answered, may take to say how it was started."""
+
 ATTEMPTS = 5
 BACK_OFF_S = 0.5
 """Pause after the first failed attempt; doubled each time, 7.5 s in all: a replica is replaced in 2 to 4 s."""
@@ -41,6 +51,8 @@ IN_FLIGHT = 8
 TIMEOUT_S, COSTLY_TIMEOUT_S = 120.0, 3600.0
 """For a call, of a judge that computes and of one that costs money or a process."""
 
+log = logging.getLogger(__name__)
+
 
 class JudgeReplica:
     """What runs in each replica: every judge of the pool, made once.
@@ -52,12 +64,16 @@ class JudgeReplica:
     """
 
     def __init__(self, specs: Sequence[str], store_uri: str | None) -> None:
-        from storage import open_store
+        from cluster import metrics
+        from cluster.hardening import close_port_of_replica
+        from storage import reopen_store
         from storage.blocks import Blocks
 
+        close_port_of_replica()
         read = [JudgeSpec.model_validate_json(spec) for spec in specs]
         asks = any(spec.model is not None for spec in read)
-        loops = Loops(Blocks(open_store(store_uri)) if store_uri is not None and asks else None)
+        kept = metrics.observed(reopen_store(store_uri)) if store_uri is not None and asks else None
+        loops = Loops(None if kept is None else Blocks(kept, metrics.block))
         self._judges: dict[str, Judge] = {spec.label: make_judge(spec, loops) for spec in read}
         self._state = {"pid": os.getpid(), "calls": 0, "rows": 0, "errors": 0}
 
@@ -86,21 +102,26 @@ def start_pool(
     *,
     replicas: int = 1,
     num_cpus: float = 0.0,
+    nodes: Mapping[str, str] | None = None,
     store_uri: str | None = None,
     token: str | None = None,
     port: int = 8000,
+    app: str = APP,
 ) -> None:
-    """Starts the pool; returns when its first replica answers.
+    """Starts the pool; returns when its first replica answers. One of the same name, as a driver that was killed leaves
+    it on a cluster, is replaced.
 
     Args:
         replicas: processes at most, each with all of `judges`: one at first, more while calls queue.
         num_cpus: what a replica reserves. 0 on a single node, where a reservation would leave no CPU for trials,
             which then wait for ever without an error; 1 on a cluster.
+        nodes: labels of the nodes that replicas may be on; any if left out.
         store_uri: as of `JudgeReplica`.
         token: whoever brings it may use the pool over HTTP, on 127.0.0.1 and `port`; no port is opened without it.
+        app: the pool's name in its Ray session.
 
     Raises:
-        InputError: a judge is not known or lacks what it needs.
+        InputError: a judge is not known or lacks what it needs, or Serve runs already and listens elsewhere.
         RuntimeError: Ray is not initialised, or the replicas did not come up.
     """
     specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
@@ -108,26 +129,14 @@ def start_pool(
         make_judge(spec).close()
     import ray
     from ray import serve
-    from ray.serve.schema import LoggingConfig
 
     if not ray.is_initialized():
         raise RuntimeError("the judge pool needs a Ray session: call ray.init() first")
-    quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    scaling = {"min_replicas": 1, "max_replicas": replicas, "target_ongoing_requests": 2, "upscale_delay_s": 1}
-    deployment = serve.deployment(
-        name=DEPLOYMENT,
-        **({"autoscaling_config": scaling} if replicas > 1 else {"num_replicas": 1}),
-        max_ongoing_requests=ONGOING,
-        max_queued_requests=QUEUED,
-        ray_actor_options={"num_cpus": num_cpus},
-        health_check_period_s=2,
-        logging_config=quiet,
-    )(JudgeReplica)
-    bound = deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
+    bound, quiet = replicas_of(specs, replicas, num_cpus, nodes, store_uri), quietly()
     if token is None:
         serve.start(proxy_location="Disabled", logging_config=quiet)
-        serve.run(bound, name=APP, route_prefix=None)
+        serve.run(bound, name=app, route_prefix=None)
         return
     from ray.serve.config import HTTPOptions
 
@@ -135,21 +144,96 @@ def start_pool(
 
     http = HTTPOptions(host="127.0.0.1", port=port)
     serve.start(proxy_location="HeadOnly", http_options=http, logging_config=quiet)
-    serve.run(entrance(specs, bound, token, pool_state, quiet), name=APP, route_prefix="/")
+    _listening(port)
+    serve.run(entrance(specs, bound, token, pool_state, quiet), name=app, route_prefix="/")
 
 
-def stop_pool() -> None:
-    """Stops the pool and Serve's controller; the Ray session goes on."""
+def _listening(port: int) -> None:
+    """Serve takes its port when it is started, and is silent about another that is asked for later.
+
+    Raises:
+        InputError: it listens on another port, or on none.
+    """
+    import ray
+    from ray.serve.config import ProxyLocation
+    from ray.serve.context import _get_global_client
+
+    client = _get_global_client()
+    assert client is not None, "Serve was started just now"
+    placed = ray.get(client._controller.get_proxy_location.remote(), timeout=CONTROLLER_S)
+    closed = placed is None or placed == ProxyLocation.Disabled
+    if closed or client.http_config.port != port:
+        where = "without a port" if closed else f"on port {client.http_config.port}"
+        raise InputError(
+            f"port {port}: Ray Serve runs on this cluster already, {where}, and keeps to that; unset RAY_ADDRESS to "
+            "serve judges from a Ray of their own, or stop Serve there by: serve shutdown"
+        )
+
+
+def quietly() -> LoggingConfig:
+    """Serve's logs without a line for every call."""
+    from ray.serve.schema import LoggingConfig
+
+    return LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+def replicas_of(
+    specs: Sequence[JudgeSpec], replicas: int, num_cpus: float, nodes: Mapping[str, str] | None, store_uri: str | None
+) -> Application:
+    """The deployment of `JudgeReplica`, not started yet. Arguments as of `start_pool`."""
     from ray import serve
 
-    serve.shutdown()
+    scaling = {"min_replicas": 1, "max_replicas": replicas, "target_ongoing_requests": 2, "upscale_delay_s": 1}
+    deployment = serve.deployment(
+        name=DEPLOYMENT,
+        **({"autoscaling_config": scaling} if replicas > 1 else {"num_replicas": 1}),
+        max_ongoing_requests=ONGOING,
+        max_queued_requests=QUEUED,
+        ray_actor_options={"num_cpus": num_cpus, **({"label_selector": dict(nodes)} if nodes else {})},
+        health_check_period_s=2,
+        graceful_shutdown_timeout_s=STOP_S,
+        logging_config=quietly(),
+    )(JudgeReplica)
+    return deployment.bind([spec.model_dump_json() for spec in specs], store_uri)
 
 
-def pool_state() -> dict[str, str]:
-    """Replica → its state, as Serve's controller sees it (STARTING, RUNNING, STOPPING, …)."""
+def stop_pool(app: str = APP, within_s: float = 60.0, *, shared: bool = False) -> None:
+    """Stops the pool, and Serve's controller unless it has other pools to look after; the Ray session goes on.
+
+    Whatever hinders that is logged and not raised: who stops a pool may be on the way out with an error of its own.
+
+    Args:
+        within_s: how long that is waited for; Serve goes on with it afterwards.
+        shared: whether others may start pools in this Ray session at any moment, as on a cluster. Serve's controller
+            is then left to them: one may come between the look for others and the end.
+    """
+    import ray
+    from ray.serve.context import _disconnect, _get_global_client
+
+    # `serve.status`, `serve.delete` and `serve.shutdown` know no time-out of their own. A thread that is left waiting
+    # is no way out: when the session ends under it, the process ends by a segmentation fault.
+    try:
+        if (client := _get_global_client(raise_if_no_controller_running=False)) is None:
+            return
+        controller = client._controller
+        if not shared:
+            there = ray.get(controller.get_serve_instance_details.remote(), timeout=within_s)["applications"]
+            shared = bool(there.keys() - {app})
+        if shared:
+            ray.get(controller.delete_apps.remote([app]), timeout=within_s)
+        else:
+            client.shutdown(timeout_s=within_s)
+    except Exception as error:
+        log.warning("the judge pool %s was not stopped: %s", app, error)
+    finally:
+        _disconnect()
+
+
+def pool_state(app: str = APP) -> dict[str, str]:
+    """State → how many replicas are in it, as Serve's controller sees it (STARTING, RUNNING, STOPPING, …)."""
     from ray import serve
 
-    found = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
+    found = serve.status().applications[app].deployments[DEPLOYMENT].replica_states
     return {str(state): str(n) for state, n in found.items()}
 
 
@@ -168,15 +252,17 @@ class PoolClient:
 
     Args:
         judges: the judges that this client will ask; what `start_pool` was given, or a part of it.
+        app: the pool's name.
     """
 
-    def __init__(self, judges: Sequence[str | JudgeSpec]) -> None:
+    def __init__(self, judges: Sequence[str | JudgeSpec], app: str = APP) -> None:
         specs = [JudgeSpec(judge=judge) if isinstance(judge, str) else judge for judge in judges]
         self._costly = {spec.label: JUDGES[spec.judge].costly for spec in specs}
+        self._app = app
         self._handle: DeploymentHandle | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_costly": self._costly, "_handle": None}
+        return {"_costly": self._costly, "_app": self._app, "_handle": None}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -242,5 +328,5 @@ class PoolClient:
         if self._handle is None:
             from ray import serve
 
-            self._handle = serve.get_deployment_handle(DEPLOYMENT, APP)
+            self._handle = serve.get_deployment_handle(DEPLOYMENT, self._app)
         return self._handle

@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from storage.base import Store
 from storage.bundles import load_bundle
-from storage.opening import open_store
+from storage.opening import open_store, reopen_store
 
-__all__ = ["Store", "load_bundle", "open_store"]
+__all__ = ["Store", "load_bundle", "open_store", "reopen_store"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 MAX_NAME = 512
 MAX_SEGMENT = 200
@@ -56,6 +58,34 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing shows it.
+
+    Args:
+        modified: when it was last written, UTC, by the clock of `Store.now`.
+    """
+
+    name: str
+    n_bytes: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What a writer that was killed left beside the objects; no listing shows it.
+
+    Args:
+        name: of the object that it was to become, or of the file that it is.
+        handle: what the store finds it by.
+    """
+
+    name: str
+    n_bytes: int
+    modified: datetime
+    handle: str
+
+
 class Store(ABC):
     """A flat space of named bytes. What an implementation promises:
 
@@ -65,15 +95,20 @@ class Store(ABC):
     * **Create-only.** Of any number of concurrent `create` calls for one name, from any number of threads, processes
       and machines, one gets its bytes stored. Exactly one returns True, save that callers with equal bytes may all be
       told True after a lost answer of the server: they cannot be told apart, and what is stored is what each wrote.
-    * **Read after write.** When `create`, `overwrite` or `delete` has returned, every `read`, `exists` and `list` that
-      begins later, anywhere, sees its effect. A `read` beside an `overwrite` gives the old bytes or the new.
+    * **Read after write.** When `create`, `overwrite` or `delete` has returned, every `read` and `exists` that begins
+      later, anywhere, sees its effect. A `read` beside an `overwrite` gives the old bytes or the new.
+    * **Listings may lag.** `list` and `entries` may show what was written or deleted a moment ago not yet, or still:
+      some servers keep an index of their own. So nothing that a result rests on is found by a listing alone: whoever
+      knows a name reads it by that name (`StudyFiles.note_trials` writes down those of a study).
     * **Threads.** One instance may be used by many threads at once. It pickles as its URI, and the copy opens its own
       connection, so that it can be shipped to another process or machine; the copy does not probe the store again.
     * **Prefixes are strings.** `list("a/b")` gives `a/b`, `a/bc` and `a/b/c`. A name must not be the folder of another
       (`a` beside `a/b`): not every store can hold both.
 
-    Bytes may still rot behind the store: it checks no digests, `blocks` and `commits` do. What goes wrong once the
-    store is open surfaces as what the library underneath raised (a fault of the machine); `explain` puts it in words.
+    Bytes may still rot behind the store or on the way: servers neither check nor return digests, so a store does not
+    either. Every object that a result rests on is read through `storage.integrity`, against a digest of our own. What
+    goes wrong once the store is open surfaces as what the library underneath raised (a fault of the machine); `explain`
+    puts it in words.
 
     Attributes:
         uri: where it is, `file:///…` or `s3://…`; holds no credentials.
@@ -110,6 +145,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """As `list`, with what a listing tells of each object."""
+
+    @abstractmethod
     def delete(self, name: str) -> None:
         """Remove `name`; that it is absent is fine."""
 
@@ -118,8 +157,24 @@ class Store(ABC):
         """Whether `name` can be read."""
 
     @abstractmethod
+    def now(self) -> datetime:
+        """The time, UTC, by the clock that dates the objects: this machine's own may be wrong by hours."""
+
+    @abstractmethod
+    def leftovers(self) -> Iterator[Leftover]:
+        """What killed writers left, or what writers are at just now; only their age tells."""
+
+    @abstractmethod
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a leftover; that it is gone is fine."""
+
+    @abstractmethod
     def explain(self, error: Exception) -> str | None:
         """One plain line on a failure of the medium (no network, no permission), None if `error` is none."""
+
+    def place(self, name: str) -> str:
+        """Where a person finds an object: a path, or an address."""
+        return f"{self.uri}/{check_name(name)}"
 
     def hasty(self) -> Store:
         """The same store with little patience, for opening: an unreachable one must be told within about 10 s."""

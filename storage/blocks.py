@@ -21,12 +21,13 @@ from typing import Any
 from dd_core.canonical import canonical, digest, sha256
 from dd_core.errors import IntegrityError
 from storage.base import Store
+from storage.integrity import of_digest, read_checked
 from storage.sealed import seal, unseal
 
 log = logging.getLogger(__name__)
 
 BLOCK_FORMAT = "ddsweep-block/1"
-BLOCK_VERSIONS = {"train": 2, "generate": 2, "judge": 2, "chat": 1, "checkpoint": 1, "fluency": 1, "rank": 1}
+BLOCK_VERSIONS = {"train": 2, "generate": 2, "judge": 2, "chat": 1, "checkpoint": 2, "fluency": 1, "rank": 1}
 """Kind → version. Raise a version when the same inputs would give other bytes: old blocks are then found no more."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+\.[A-Za-z0-9]{1,16}")
@@ -120,17 +121,23 @@ class Blocks:
     removes what it wrote and takes the winner's, so that all who asked for a spec hold the same block. A block that
     was found is read and checked in full before it is trusted; a damaged one is computed again.
 
+    Args:
+        tell: hears of every block that `get_or_make` gives: its kind, and which of the three attributes counts it.
+        not_before: ISO 8601 with its zone. What is made here was made after this, so nothing made here says that it is
+            older, however slow this machine's clock is (the rule of Lamport's clocks); "" sets no bound.
+
     Attributes:
         made, reused, repaired: how many blocks `get_or_make` has written, taken as found, and mended.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tell: Callable[[str, str], None] | None = None, not_before: str = "") -> None:
         self.store = store
+        self._tell, self._not_before = tell, not_before
         self.made = self.reused = self.repaired = 0
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Blocks], tuple[Store]]:
-        return type(self), (self.store,)
+    def __reduce__(self) -> tuple[type[Blocks], tuple[Store, Callable[[str, str], None] | None, str]]:
+        return type(self), (self.store, self._tell, self._not_before)
 
     def get(self, spec: BlockSpec) -> Block | None:
         """The finished block for `spec`, None if there is none. Its files are checked when they are read.
@@ -138,8 +145,10 @@ class Blocks:
         Raises:
             IntegrityError: its `block.json` is damaged.
         """
-        data = self._peek(spec.description)
-        return None if data is None else _parse(data, spec)
+        try:
+            return read_checked(self.store, spec.description, lambda data: _parse(data, spec))
+        except KeyError:
+            return None
 
     def read(self, block: Block, name: str) -> bytes:
         """The bytes of one file of `block`.
@@ -150,13 +159,11 @@ class Blocks:
         """
         entry = block.files[name]
         where = f"{block.folder}/{entry.object}"
+        damaged = f"{where} ({name}) is damaged: its digest is another; ddsweep store verify says what mends it"
         try:
-            data = self.store.read(where)
+            return read_checked(self.store, where, of_digest(entry.sha256, damaged))
         except KeyError:
-            raise IntegrityError(f"{where} ({name}) is missing; run the study again to make it anew") from None
-        if sha256(data) != entry.sha256:
-            raise IntegrityError(f"{where} ({name}) is damaged: {len(data)} bytes of another digest; run again to mend")
-        return data
+            raise IntegrityError(f"{where} ({name}) is missing; ddsweep store verify says what mends it") from None
 
     def get_or_make(self, spec: BlockSpec, make: Callable[[], Made]) -> Block:
         """The block for `spec`: the one that is stored if it is sound, else what `make` computes.
@@ -174,7 +181,7 @@ class Blocks:
             stored = self._peek(spec.description)
             if stored is not None:
                 try:
-                    block = self._sound(stored, spec)
+                    stored, block = self._sound(stored, spec)
                 except IntegrityError as error:
                     log.warning("block %s is computed again: %s", spec.folder, error)
                 else:
@@ -190,15 +197,24 @@ class Blocks:
             if stored is not None and self._peek(spec.description) == stored:
                 self.store.delete(spec.description)
             ours |= self._put(spec, made, entries)
-            created = datetime.now(UTC).isoformat()
+            created = self._now()
             block = Block(spec.kind, spec.key, created, canonical(made.meta), entries)
             if self.store.create(spec.description, _description(spec, block)):
                 return self._count("made" if stored is None else "repaired", block)
 
+    def taken(self, block: Block) -> None:
+        """Counts a block that `get` found as one that was reused; to look is not yet to take."""
+        self._count("reused", block)
+
     def remove(self, spec: BlockSpec) -> None:
         """Takes a block that nobody needs any more out of the store; that it is absent is fine."""
+        try:
+            block = self.get(spec)
+        except IntegrityError:
+            block = None
+        named = {f"{spec.folder}/{entry.object}" for entry in block.files.values()} if block else set()
         self.store.delete(spec.description)
-        for name in list(self.store.list(f"{spec.folder}/")):
+        for name in sorted(named | set(self.store.list(f"{spec.folder}/"))):  # a listing may lag
             self.store.delete(name)
 
     def _put(self, spec: BlockSpec, made: Made, entries: dict[str, FileEntry]) -> set[str]:
@@ -224,21 +240,32 @@ class Blocks:
         except KeyError:
             return None
 
-    def _sound(self, description: bytes, spec: BlockSpec) -> Block:
-        """The block that `description` speaks of, all its files read and found right."""
-        block = _parse(description, spec)
+    def _sound(self, description: bytes, spec: BlockSpec) -> tuple[bytes, Block]:
+        """The block that `description` speaks of, all its files read and found right, and its `block.json`: read once
+        more where the bytes at hand are damaged, as `read_checked` does."""
+        try:
+            block = _parse(description, spec)
+        except IntegrityError:
+            description = self._peek(spec.description) or b""
+            block = _parse(description, spec)
         for name in block.files:
             self.read(block, name)
-        return block
+        return description, block
 
     def _drop(self, spec: BlockSpec, names: set[str]) -> None:
         """Removes objects that we wrote and that the winner of a race does not name."""
         for name in names:
             self.store.delete(f"{spec.folder}/{name}")
 
+    def _now(self) -> str:
+        now = datetime.now(UTC)
+        return (max(now, datetime.fromisoformat(self._not_before)) if self._not_before else now).isoformat()
+
     def _count(self, outcome: str, block: Block) -> Block:
         with self._lock:
             setattr(self, outcome, getattr(self, outcome) + 1)
+        if self._tell is not None:
+            self._tell(block.kind, outcome)
         return block
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from dd_core.errors import InputError
 from storage.base import Store
-from storage.opening import NoStore, open_store
+from storage.opening import open_address
 from storage.states import features
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from dd_core.falsify.bundle import Bundle
     from storage.commits import StudyFiles
 
-_STUDY = re.compile(r"(.+)/studies/([^/]+)/?")
 TABLES = ("responses", "judgements", "prompts", "trials")
 
 
@@ -80,12 +78,16 @@ def find_study(source: str | Store, study_id: str | None = None) -> StudyFiles:
 
     Raises:
         StoreError: the store cannot be read.
-        InputError: several studies are there and none is named, or there is none.
+        InputError: several studies are there and none is named, there is none, or none can be called so.
     """
     from storage.commits import StudyFiles
 
-    store, named = _open(source) if isinstance(source, str) else (source, None)
-    return StudyFiles(store, study_id or named or _only_study(store))
+    store, named = open_address(source) if isinstance(source, str) else (source, None)
+    wanted = named if study_id is None else study_id
+    try:
+        return StudyFiles(store, _only_study(store) if wanted is None else wanted)
+    except ValueError as error:
+        raise InputError(f"study: {error}") from None
 
 
 def united(left: Any, right: Any) -> Any:
@@ -99,17 +101,6 @@ def united(left: Any, right: Any) -> Any:
     if isinstance(left, list) and isinstance(right, list):
         return left + [item for item in right if item not in left]
     return right
-
-
-def _open(uri: str) -> tuple[Store, str | None]:
-    """The store at `uri`, or the one whose study `uri` names; a store may itself lie in a folder called studies."""
-    try:
-        return open_store(uri, create=False), None
-    except NoStore:
-        named = _STUDY.fullmatch(uri)
-        if named is None:
-            raise
-    return open_store(named[1], create=False), named[2]
 
 
 def _only_study(store: Store) -> str:

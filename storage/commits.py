@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -17,17 +18,34 @@ from dd_core.canonical import compact_json, sha256
 from dd_core.claim import HASHED, manifest_hash, preregistration_hash
 from dd_core.errors import InputError, IntegrityError
 from storage.base import Store, check_name
+from storage.integrity import of_digest, read_checked
 from storage.sealed import seal, unseal
 from storage.tables import from_parquet, to_parquet
 
 log = logging.getLogger(__name__)
 
 _STUDIES = re.compile(r"studies/([^/]+)/manifest\.json")
+TRIALS_NAME = "trials.json"
+DERIVED = ("verdict.json", "report.html", "optuna.jsonl")
+"""What is made of the rows and overwritten; its digest is kept beside it, since nothing else names it."""
 
 
 def list_studies(store: Store) -> list[str]:
     """Ids of the studies that have a manifest, sorted."""
     return sorted(found[1] for name in store.list("studies/") if (found := _STUDIES.fullmatch(name)))
+
+
+def is_hashed(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest is the one that its hash was taken of."""
+    try:
+        return bool(manifest.get("hash") == manifest_hash(manifest))
+    except ValueError:  # a NaN, which none is written with
+        return False
+
+
+def digest_name(name: str) -> str:
+    """Where the digest of a derived file lies, in the study's folder."""
+    return f"digests/{name}.json"
 
 
 class StudyFiles:
@@ -53,6 +71,7 @@ class StudyFiles:
 
         Raises:
             InputError: a manifest is there that asks another question.
+            IntegrityError: a manifest is there that was altered.
             ValueError: a float is NaN or infinite.
         """
         manifest = json.loads(compact_json(manifest))
@@ -61,6 +80,11 @@ class StudyFiles:
         if self.store.create(f"{self.folder}/manifest.json", text.encode()):
             return manifest
         stored = self.manifest()
+        if not is_hashed(stored):
+            raise IntegrityError(
+                f"{self.folder}/manifest.json was altered: its hash is another; nothing is run under a question that "
+                "somebody has changed; give the study another name or another store"
+            )
         if preregistration_hash(stored) != preregistration_hash(manifest):
             changed = [part for part in HASHED if stored.get(part) != manifest.get(part)]
             raise InputError(
@@ -78,15 +102,12 @@ class StudyFiles:
         """
         name = f"{self.folder}/manifest.json"
         try:
-            manifest = json.loads(self.store.read(name))
+            first = read_checked(self.store, name, lambda data: _object(data, name))
+            # Altered on the way, or in the store? Two readings tell.
+            return first if is_hashed(first) else _object(self.store.read(name), name)
         except KeyError:
             there = ", ".join(list_studies(self.store)) or "none"
             raise InputError(f"{self.store.uri}: no study {self.study_id!r} (there: {there})") from None
-        except (ValueError, RecursionError) as error:
-            raise IntegrityError(f"{name} is damaged: {error!s:.200}") from error
-        if not isinstance(manifest, dict):
-            raise IntegrityError(f"{name} is damaged: it is no JSON object")
-        return manifest
 
     def commit(self, trial_id: str, commit: dict[str, Any]) -> dict[str, Any]:
         """Says that a trial is done, once; of several calls the first one counts.
@@ -102,30 +123,51 @@ class StudyFiles:
         name, data = self._commit_name(trial_id), seal(commit)
         if not self.store.create(name, data) and self.find(trial_id) is None:
             self.store.overwrite(name, data)
-        return unseal(self.store.read(name), name)
+        return read_checked(self.store, name, _unsealing(name))
 
     def commits(self) -> dict[str, dict[str, Any]]:
         """All commits by trial id, in the order of the ids; for readers, who take all or nothing.
 
         Raises:
-            IntegrityError: one is damaged; to run the study again mends it.
+            IntegrityError: one is damaged, or one that was noted is missing; to run the study again mends it.
         """
-        found = {}
-        for trial in self._trials():
-            name = self._commit_name(trial)
-            found[trial] = unseal(self.store.read(name), f"{name} (run the study again to mend it)")
-        return found
+        return {trial: self.read_commit(trial) for trial in self.committed()}
 
-    def intact(self) -> dict[str, dict[str, Any]]:
-        """The commits that `find` finds, by trial id; a trial that is not here is to be run."""
-        found = {trial: self.find(trial) for trial in self._trials()}
-        return {trial: commit for trial, commit in found.items() if commit is not None}
+    def read_commit(self, trial_id: str) -> dict[str, Any]:
+        """The commit of one trial, for a reader; its tables are not looked at.
+
+        Raises:
+            IntegrityError: it is damaged or missing.
+        """
+        name = f"{self._commit_name(trial_id)} (run the study again to mend it)"
+        try:
+            return read_checked(self.store, self._commit_name(trial_id), _unsealing(name))
+        except KeyError:
+            raise IntegrityError(f"{name} is missing") from None
+
+    def note_trials(self, trial_ids: Iterable[str]) -> None:
+        """Writes down which trials are done, in place of an older list: a listing may lag behind the last commits, and
+        a reader who went by it alone would judge without their rows."""
+        data = seal({"trials": sorted({_segment(trial) for trial in trial_ids})})
+        self.store.overwrite(f"{self.folder}/{TRIALS_NAME}", data)
+
+    def noted(self) -> list[str]:
+        """The trials that were written down, [] if none were.
+
+        Raises:
+            IntegrityError: the list is damaged; to run the study again mends it.
+        """
+        name = f"{self.folder}/{TRIALS_NAME}"
+        try:
+            return [str(one) for one in read_checked(self.store, name, _unsealing(name))["trials"]]
+        except KeyError:
+            return []
 
     def find(self, trial_id: str) -> dict[str, Any] | None:
         """The commit of one trial; None if there is none, or if it or one of its tables is damaged or missing."""
         name = self._commit_name(trial_id)
         try:
-            commit = unseal(self.store.read(name), name)
+            commit = read_checked(self.store, name, _unsealing(name))
             for entry in commit.get("tables", {}).values():
                 self.read_table(entry)
         except KeyError:
@@ -139,14 +181,15 @@ class StudyFiles:
         """Stores rows of a trial; writing equal rows again changes nothing.
 
         Returns:
-            The entry for the trial's commit: `name` inside the study's folder, `sha256` of the bytes, number of `rows`.
+            The entry for the trial's commit: `name` inside the study's folder, `sha256` and `n_bytes` of what was
+            written, number of `rows`.
         """
         data = to_parquet(table)
         inside = f"trials/{_segment(trial_id)}/{_segment(name)}.parquet"
         whole = f"{self.folder}/{inside}"
         if not self.store.create(whole, data) and self.store.read(whole) != data:
             self.store.overwrite(whole, data)
-        return {"name": inside, "sha256": sha256(data), "rows": table.num_rows}
+        return {"name": inside, "sha256": sha256(data), "n_bytes": len(data), "rows": table.num_rows}
 
     def read_table(self, entry: dict[str, Any]) -> pa.Table:
         """The rows that an entry of a commit names.
@@ -156,26 +199,59 @@ class StudyFiles:
         """
         name = f"{self.folder}/{check_name(entry['name'])}"
         mend = "run the study again to rebuild it from its blocks"
+        damaged = f"{name} is damaged: its digest is not the committed one; {mend}"
         try:
-            data = self.store.read(name)
+            data = read_checked(self.store, name, of_digest(entry["sha256"], damaged))
         except KeyError:
             raise IntegrityError(f"{name} is missing; {mend}") from None
-        if sha256(data) != entry["sha256"]:
-            raise IntegrityError(f"{name} is damaged: its digest is not the committed one; {mend}")
         return from_parquet(data)
 
     def put(self, name: str, data: bytes) -> None:
-        """Stores what is derived from the rows (`verdict.json`, `report.html`), in place of an older one."""
+        """Stores what is derived from the rows (`verdict.json`, `report.html`), in place of an older one.
+
+        Of what is in `DERIVED` the digest is stored next. A kill between the two leaves one that `ddsweep store verify`
+        names, and that a further run puts right.
+        """
         self.store.overwrite(f"{self.folder}/{name}", data)
+        if name in DERIVED:
+            self.store.overwrite(
+                f"{self.folder}/{digest_name(name)}", seal({"sha256": sha256(data), "n_bytes": len(data)})
+            )
 
     def _commit_name(self, trial_id: str) -> str:
         return f"{self.folder}/commits/{_segment(trial_id)}.json"
 
-    def _trials(self) -> list[str]:
-        """Ids of the trials that have a commit, sorted."""
+    def committed(self) -> list[str]:
+        """Ids of the trials that have a commit, sorted: those that are listed and those that were noted.
+
+        Raises:
+            IntegrityError: as `noted`.
+        """
+        return sorted({*self._listed(), *self.noted()})
+
+    def _listed(self) -> list[str]:
         prefix = f"{self.folder}/commits/"
         names = [name.removeprefix(prefix) for name in self.store.list(prefix) if name.endswith(".json")]
         return sorted(name.removesuffix(".json") for name in names if "/" not in name)
+
+
+def _unsealing(name: str) -> Callable[[bytes], dict[str, Any]]:
+    return lambda data: unseal(data, name)
+
+
+def _object(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in `data`.
+
+    Raises:
+        IntegrityError: there is none.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{name} is damaged: {error!s:.200}") from error
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{name} is damaged: it is no JSON object")
+    return value
 
 
 def _segment(text: str) -> str:

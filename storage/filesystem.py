@@ -5,17 +5,27 @@ Knows nothing of what is stored, and needs of the file system only hard links an
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from dd_core.errors import StoreError
-from storage.base import Store, check_name, check_prefix, is_name
+from storage.base import Entry, Leftover, Store, check_name, check_prefix, is_name
 
 _TEMPORARY = "~"
 """First character of a temporary file; no object's name may hold it, so that no listing can show one."""
+
+
+def path_of(uri: str) -> Path | None:
+    """What a `file:///absolute/path` names, its escapes decoded; None where `uri` is another address."""
+    parts = urlsplit(uri)
+    here = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/")
+    return Path(unquote(parts.path)) if here else None
 
 
 class FilesystemStore(Store):
@@ -31,10 +41,10 @@ class FilesystemStore(Store):
     """
 
     def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        root = path_of(uri)
+        if root is None:
             raise StoreError(f"store {uri}: a file URI has three slashes and an absolute path, file:///data/store")
-        self.root = Path(unquote(parts.path))
+        self.root = root
         self.uri = self.root.as_uri()
 
     def create(self, name: str, data: bytes) -> bool:
@@ -67,13 +77,15 @@ class FilesystemStore(Store):
             raise KeyError(name) from None
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        top = self.root / check_prefix(prefix).rpartition("/")[0]
-        names = []
-        for folder, _, files in os.walk(top):
-            parent = Path(folder).relative_to(self.root).as_posix()
-            inside = "" if parent == "." else f"{parent}/"
-            names += [inside + file for file in files if is_name(inside + file)]
-        return iter(sorted(name for name in names if name.startswith(prefix)))
+        return iter(sorted(name for name in self._files(prefix) if is_name(name)))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        for name in self.list(prefix):
+            try:
+                found = (self.root / name).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # deleted meanwhile
+            yield Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def delete(self, name: str) -> None:
         try:
@@ -84,11 +96,51 @@ class FilesystemStore(Store):
     def exists(self, name: str) -> bool:
         return (self.root / check_name(name)).is_file()
 
+    def now(self) -> datetime:
+        """By a file that is made and removed, as a file server dates by its clock; by ours where one may only read."""
+        probe = self.root / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            probe.touch(exist_ok=False)
+        except OSError:
+            return datetime.fromtimestamp(time.time(), UTC)
+        try:
+            return datetime.fromtimestamp(probe.stat().st_mtime, UTC)
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        for name in sorted(self._files("")):
+            if name.rpartition("/")[2].startswith(_TEMPORARY):
+                try:
+                    found = (self.root / name).stat()
+                except FileNotFoundError:
+                    continue
+                yield Leftover(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC), name)
+
+    def discard(self, leftover: Leftover) -> None:
+        (self.root / leftover.handle).unlink(missing_ok=True)
+
     def explain(self, error: Exception) -> str | None:
         if not isinstance(error, OSError):
             return None
         where = error.filename or self.root
-        return f"store {self.uri}: {error.strerror or error} ({where}); give a writable folder that allows hard links"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if full else "give a writable folder that allows hard links"
+        return f"store {self.uri}: {error.strerror or error} ({where}); {remedy}"
+
+    def place(self, name: str) -> str:
+        return str(self.root / check_name(name))
+
+    def _files(self, prefix: str) -> Iterator[str]:
+        """Every file under `root` whose path there begins with `prefix`, temporaries and strangers' included.
+
+        Raises:
+            OSError: a folder may not be read: what it holds would be missing without a word.
+        """
+        for folder, _, files in os.walk(self.root / check_prefix(prefix).rpartition("/")[0], onerror=_unless_absent):
+            parent = Path(folder).relative_to(self.root).as_posix()
+            inside = "" if parent == "." else f"{parent}/"
+            yield from (inside + file for file in files if (inside + file).startswith(prefix))
 
     def _write_temporary(self, target: Path, data: bytes) -> Path:
         """A new file beside `target` that holds `data`, flushed to the disk."""
@@ -99,7 +151,16 @@ class FilesystemStore(Store):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = error.filename or str(target)  # a full disk is told without a path: whose disk?
+            temporary.unlink(missing_ok=True)
+            raise
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         return temporary
+
+
+def _unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

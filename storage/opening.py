@@ -6,18 +6,22 @@ or written, that its server ignores conditional writes, that it is of another fo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from dd_core.canonical import compact_json
-from dd_core.errors import StoreError
+from dd_core.errors import DDSweepError, IntegrityError, StoreError
 from storage.base import Store
 from storage.filesystem import FilesystemStore
+from storage.integrity import read_checked
 
 STORE_FORMAT = "ddsweep-store/1"
 FORMAT_NAME = "format.json"
+_STUDY = re.compile(r"(.+)/studies/([^/]+)/?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -29,7 +33,8 @@ def open_store(uri: str, *, create: bool = True) -> Store:
     """The store at `uri`, checked.
 
     With `create`, what is missing of it is made (a bucket never is), and a probe object is written twice and deleted:
-    a store that would let the second write through cannot keep two runs apart.
+    a store that would let the second write through cannot keep two runs apart, and is refused. There is no other way to
+    create only on such a server: to look first and then to write leaves a gap, and a lock needs what is missing.
 
     Args:
         uri: `file:///absolute/folder`, `s3://bucket/prefix`, or a plain path.
@@ -40,7 +45,7 @@ def open_store(uri: str, *, create: bool = True) -> Store:
     """
     store = _locate(uri)
     hasty = store.hasty()
-    try:
+    with explained(store):
         found = _format_of(hasty)
         if found is None:
             if not create:
@@ -51,14 +56,54 @@ def open_store(uri: str, *, create: bool = True) -> Store:
             raise StoreError(f"store {store.uri}: its format is {found!r}, this version reads {STORE_FORMAT!r}")
         elif create:
             _probe(hasty)
-    except StoreError:
+    return store
+
+
+def reopen_store(uri: str) -> Store:
+    """The store at `uri`, in another process of a run that has opened it: nothing is asked of it here.
+
+    A server that is away while a trial's process starts is then waited for as long as at any later moment, where
+    `open_store` gives up within 10 s, and no process but the first probes it.
+
+    Raises:
+        StoreError: `uri` is no address.
+    """
+    return _locate(uri)
+
+
+@contextlib.contextmanager
+def explained(store: Store) -> Iterator[None]:
+    """Failures of the medium are one plain line while the context is open, for whoever reads a store by hand.
+
+    Raises:
+        StoreError: the store cannot be reached, read or written.
+    """
+    try:
+        yield
+    except DDSweepError:
         raise
     except Exception as error:
         line = store.explain(error)
         if line is None:
             raise
         raise StoreError(line) from error
-    return store
+
+
+def open_address(uri: str) -> tuple[Store, str | None]:
+    """The store at `uri` to read from, and None; or the store that holds the study at `uri`, and the study's id.
+
+    A store may itself lie in a folder called studies.
+
+    Raises:
+        StoreError: as `open_store`.
+    """
+    try:
+        return open_store(uri, create=False), None
+    except NoStore:
+        named = _STUDY.fullmatch(uri)
+        if named is None:
+            raise
+    return open_store(named[1], create=False), named[2]
 
 
 def _locate(uri: str) -> Store:
@@ -85,14 +130,19 @@ def _format_of(store: Store) -> str | None:
     Raises:
         StoreError: `format.json` is there and is not ours.
     """
+
+    def said(data: bytes) -> str:
+        try:
+            return str(json.loads(data)["format"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise IntegrityError(f"{FORMAT_NAME} is not that of a ddsweep store") from None
+
     try:
-        data = store.read(FORMAT_NAME)
+        return read_checked(store, FORMAT_NAME, said)
     except KeyError:
         return None
-    try:
-        return str(json.loads(data)["format"])
-    except (ValueError, KeyError, TypeError):
-        raise StoreError(f"store {store.uri}: {FORMAT_NAME} is not that of a ddsweep store; use another") from None
+    except IntegrityError as error:
+        raise StoreError(f"store {store.uri}: {error}; use another") from None
 
 
 def _probe(store: Store) -> None:

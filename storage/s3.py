@@ -1,48 +1,80 @@
 """A store in an S3 bucket, of AWS or of any server that honours `If-None-Match: *` (MinIO, Ceph, R2, …).
 
 Credentials, region and endpoint come from boto3's usual chain (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, roles); none is kept
-here. Knows nothing of what is stored. boto3 is imported when the first call is made.
+here. How bytes travel is `s3_transfer`'s affair. Knows nothing of what is stored. boto3 is imported when the first call
+is made.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
+import itertools
 import os
 import re
 import threading
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from dd_core.errors import StoreError
-from storage.base import Store, check_name, check_prefix, is_name
-
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+from storage.base import Entry, Leftover, Store, check_name, check_prefix, is_name
+from storage.s3_client import (
+    HASTY,
+    PATIENT,
+    REASONS,
+    Patience,
+    code,
+    connect,
+    is_of_certificate,
+    patiently,
+    pause,
+    retries_of,
+)
+from storage.s3_transfer import PART, Replaced, Transfer
 
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _ABSENT = ("NoSuchKey", "404", "NotFound")
-HASTE = (4, 4, 2)
-"""Patience at opening: with at most 1 s between two tries, an unreachable server is told of within 10 s."""
+_REFUSED = ("PreconditionFailed", "412")
+_CONFLICT = ("ConditionalRequestConflict", "409", "OperationAborted")
+_UNKNOWN_CALL = ("NotImplemented", "MethodNotAllowed", "501", "405")
+
+_NEXT = {
+    "list_objects_v2": {"ContinuationToken": "NextContinuationToken"},
+    "list_multipart_uploads": {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"},
+    "list_parts": {"PartNumberMarker": "NextPartNumberMarker"},
+}
+"""How the page after a page is asked for: parameter → member of the answer."""
+
+_TOLD = {
+    "list_objects_v2": "IsTruncated",
+    "create_multipart_upload": "UploadId",
+    "upload_part": "ETag",
+    "complete_multipart_upload": "ETag",
+}
+"""What every whole answer tells. boto3 reads an answer that came empty as one that tells nothing: a listing without
+objects, by which all blocks would be garbage."""
 
 ATTEMPTS = 5
-"""Of one request: botocore's own retries, and ours of what it does not retry (a body cut short, a 409 conflict)."""
+"""Of a write that meets another of the same name, or a read whose object is replaced meanwhile."""
 
 
 class S3Store(Store):
     """Objects are keys under `prefix` in `bucket`, which must exist.
 
-    Every put carries its SHA-256, and boto3's default CRC32, which some servers refuse, is off. A conditional put that
-    was retried may meet its own first try: it counts as written if the stored bytes are ours.
+    An upload in parts is seen by nobody before it is completed, and is aborted where it fails; what a kill leaves of
+    one is a leftover, which `ddsweep store gc` aborts. Servers that honour the condition on a plain put but not on a
+    completion are found by a probe before the first large object is created; there, each is created by one put.
+
+    A conditional put that was tried again may meet its own first try: it counts as written if what is there is ours.
 
     Args:
         uri: `s3://bucket` or `s3://bucket/prefix`.
-        patience: (connect time-out, read time-out in seconds, attempts) of each request.
+        patience: of each request.
     """
 
-    def __init__(self, uri: str, patience: tuple[float, float, int] = (5, 60, ATTEMPTS)) -> None:
+    def __init__(self, uri: str, patience: Patience = PATIENT) -> None:
         parts = _URI.fullmatch(uri)
         if parts is None:
             raise StoreError("store: an S3 address is s3://bucket/prefix, with a valid bucket name and no credentials")
@@ -51,93 +83,116 @@ class S3Store(Store):
         try:
             self.prefix = check_name(prefix) + "/" if prefix else ""
         except ValueError as error:
-            raise StoreError(f"store {uri}: {error}") from None
+            raise StoreError(f"store {uri[:120]}: {error}") from None
         self.uri = f"s3://{self.bucket}/{prefix}".rstrip("/")
         self._patience = patience
+        self._transfer = Transfer(self._ask)
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
     def hasty(self) -> Store:
-        return S3Store(self.uri, HASTE)
+        return S3Store(self.uri, HASTY)
 
     @property
     def _client(self) -> Any:
         """This process's client: connections must not be shared with a process that was forked."""
         with self._lock:
             if os.getpid() not in self._clients:
-                self._clients = {os.getpid(): _connect(self._patience)}
+                self._clients = {os.getpid(): connect(self._patience)}
             return self._clients[os.getpid()]
 
     def create(self, name: str, data: bytes) -> bool:
-        from botocore.exceptions import ClientError
-
-        attempt = 1
-        while True:
-            try:
-                self._put(name, data, IfNoneMatch="*")
-                return True
-            except ClientError as error:
-                if _code(error) in ("PreconditionFailed", "412"):
-                    retried = attempt > 1 or error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-                    return retried and self._holds(name, data)
-                # 409: another conditional write of this name is under way; AWS asks to try again.
-                if _code(error) not in ("ConditionalRequestConflict", "409") or attempt == ATTEMPTS:
-                    raise
-            time.sleep(0.1 * 2**attempt)
-            attempt += 1
+        if len(data) > PART and self.exists(name):  # most are told before they send 64 MB in vain
+            return False
+        return self._write(name, data, IfNoneMatch="*")
 
     def overwrite(self, name: str, data: bytes) -> None:
-        self._put(name, data)
+        self._write(name, data)
 
     def read(self, name: str) -> bytes:
-        from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+        from botocore.exceptions import ClientError
 
         key = self.prefix + check_name(name)
-        attempt = 1
-        while True:
+        for attempt in itertools.count(1):
             try:
-                body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+                return self._transfer.get(key)
             except ClientError as error:
-                if _code(error) in _ABSENT:
+                if code(error) in _ABSENT:
                     raise KeyError(name) from None
-                raise
-            try:
-                return body.read()
-            except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
-                # Cut short on the way. botocore retries a request, but not the reading of its answer.
+                if code(error) not in _REFUSED or attempt == ATTEMPTS:
+                    raise
+            except Replaced:
                 if attempt == ATTEMPTS:
                     raise
-            attempt += 1
+            pause(attempt)
+        raise AssertionError("unreachable")
 
     def list(self, prefix: str = "") -> Iterator[str]:
+        return (entry.name for entry in self.entries(prefix))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
         whole = self.prefix + check_prefix(prefix)
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole)
-        names = (found["Key"].removeprefix(self.prefix) for page in pages for found in page.get("Contents", ()))
-        return iter(sorted(name for name in names if is_name(name)))
+        found = [
+            Entry(name, one["Size"], one["LastModified"].astimezone(UTC))
+            for page in self._pages("list_objects_v2", Prefix=whole)
+            for one in page.get("Contents", ())
+            if is_name(name := one["Key"].removeprefix(self.prefix))
+        ]
+        return iter(sorted(found, key=lambda entry: entry.name))
 
     def delete(self, name: str) -> None:
-        self._client.delete_object(Bucket=self.bucket, Key=self.prefix + check_name(name))
+        self._ask("delete_object", Key=self.prefix + check_name(name))
 
     def exists(self, name: str) -> bool:
         from botocore.exceptions import ClientError
 
         try:
-            self._client.head_object(Bucket=self.bucket, Key=self.prefix + check_name(name))
+            self._ask("head_object", Key=self.prefix + check_name(name))
         except ClientError as error:
-            if _code(error) in _ABSENT:
+            if code(error) in _ABSENT:
                 return False
             raise
         return True
 
+    def now(self) -> datetime:
+        headers = self._ask("list_objects_v2", Prefix=self.prefix, MaxKeys=1)["ResponseMetadata"]["HTTPHeaders"]
+        said = headers.get("date")
+        return parsedate_to_datetime(said).astimezone(UTC) if said else datetime.now(UTC)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Uploads in parts that were neither completed nor aborted; none on a server that cannot list them."""
+        from botocore.exceptions import ClientError
+
+        try:
+            for page in self._pages("list_multipart_uploads", Prefix=self.prefix):
+                for one in page.get("Uploads", ()):
+                    if is_name(name := one["Key"].removeprefix(self.prefix)):
+                        upload = {"Key": one["Key"], "UploadId": one["UploadId"]}
+                        parts = [part for told in self._pages("list_parts", **upload) for part in told.get("Parts", ())]
+                        # One that still receives parts is young, whenever it began.
+                        last = max([one["Initiated"], *(part["LastModified"] for part in parts)]).astimezone(UTC)
+                        yield Leftover(name, sum(part["Size"] for part in parts), last, one["UploadId"])
+        except ClientError as error:
+            if code(error) not in _UNKNOWN_CALL:
+                raise
+
+    def discard(self, leftover: Leftover) -> None:
+        self._transfer.abort(self.prefix + check_name(leftover.name), leftover.handle)
+
     def explain(self, error: Exception) -> str | None:
         from botocore import exceptions as known
+        from botocore.parsers import ResponseParserError
 
         where = f"store {self.uri}"
         match error:
             case known.ClientError():
-                return f"{where}: {_REASONS.get(_code(error)) or 'the server refused it'} ({_code(error)})"
+                return f"{where}: {REASONS.get(code(error)) or 'the server refused it'} ({code(error)})"
             case known.NoCredentialsError() | known.PartialCredentialsError():
                 return f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            case known.SSLError() if is_of_certificate(error):
+                return f"{where}: a certificate was refused on the way to {self._endpoint()}; set AWS_CA_BUNDLE"
+            case ResponseParserError():
+                return f"{where}: {self._endpoint()} gives answers that cannot be read; check AWS_ENDPOINT_URL"
             case known.ConnectionError() | known.HTTPClientError():
                 return f"{where}: {self._endpoint()} cannot be reached ({type(error).__name__}); check AWS_ENDPOINT_URL"
             case known.BotoCoreError() | ValueError():
@@ -145,10 +200,74 @@ class S3Store(Store):
                 return f"{where}: {said}; check AWS_ENDPOINT_URL, AWS_PROFILE and AWS_REGION"
         return None
 
-    def _put(self, name: str, data: bytes, **condition: str) -> None:
-        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    def _ask(self, method: str, taken: Callable[[Any], Any] = lambda answer: answer, **given: Any) -> Any:
+        """What is `taken` of the answer to one call of the client on this bucket, tried again where failures pass."""
+        from botocore.parsers import ResponseParserError
+
+        call, told = getattr(self._client, method), _TOLD.get(method)
+
+        def ask() -> Any:
+            answer = call(Bucket=self.bucket, **given)
+            if told is not None and told not in answer:
+                raise ResponseParserError(f"{method}: the answer tells no {told}")
+            return taken(answer)
+
+        return patiently(ask, self._patience.retry_s)
+
+    def _pages(self, method: str, **given: Any) -> Iterator[Any]:
+        """The pages of a listing, each tried again by itself."""
+        while True:  # boto3's own paginator is at its end once a page has failed
+            page = self._ask(method, **given)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            given |= {parameter: page[member] for parameter, member in _NEXT[method].items() if member in page}
+
+    def _write(self, name: str, data: bytes, **condition: str) -> bool:
+        """Stores `data`; False if the condition was not met by what others have written."""
+        from botocore.exceptions import ClientError
+
         key = self.prefix + check_name(name)
-        self._client.put_object(Bucket=self.bucket, Key=key, Body=data, ChecksumSHA256=digest, **condition)
+        put = (
+            self._transfer.put
+            if len(data) <= PART or (condition and not self._completes_conditionally)
+            else self._transfer.put_in_parts
+        )
+        for attempt in itertools.count(1):
+            try:
+                put(key, data, **condition)
+                return True
+            except ClientError as error:
+                again = attempt > 1 or retries_of(error) > 0
+                if code(error) in _REFUSED:
+                    return again and self._holds(name, data)
+                # The upload is gone: its completion went through and its answer was lost, or somebody aborted it.
+                if code(error) == "NoSuchUpload" and again and self._holds(name, data):
+                    return True
+                # 409: another conditional write of this name is under way; AWS asks to try again from the start.
+                if code(error) not in (*_CONFLICT, "NoSuchUpload") or attempt == ATTEMPTS:
+                    raise
+            pause(attempt)
+        raise AssertionError("unreachable")
+
+    @functools.cached_property
+    def _completes_conditionally(self) -> bool:
+        """Whether an upload in parts cannot take the place of an object, if told so: it is tried once."""
+        from botocore.exceptions import ClientError
+
+        key = f"{self.prefix}probe-{uuid.uuid4().hex}"
+        self._transfer.put(key, b"first")
+        try:
+            self._transfer.put_in_parts(key, b"second", IfNoneMatch="*")
+        except ClientError as error:
+            if code(error) in _REFUSED:
+                return True
+            # The upload is gone once its completion was tried again: it had gone through.
+            if code(error) not in (*_UNKNOWN_CALL, "NoSuchUpload"):
+                raise
+        finally:
+            self._ask("delete_object", Key=key)
+        return False
 
     def _holds(self, name: str, data: bytes) -> bool:
         """Whether `name` is there and its bytes are `data`."""
@@ -159,55 +278,4 @@ class S3Store(Store):
 
     def _endpoint(self) -> str:
         """Where requests go, without what may stand before an @ in it."""
-        return self._client.meta.endpoint_url.rpartition("@")[2]
-
-
-_REASONS = {
-    "NoSuchBucket": "there is no such bucket; make it first, or correct its name",
-    "InvalidAccessKeyId": "the access key is not known there; check AWS_ACCESS_KEY_ID or AWS_PROFILE",
-    "InvalidClientTokenId": "the access key is not known there; check AWS_ACCESS_KEY_ID or AWS_PROFILE",
-    "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
-    "ExpiredToken": "the credentials have expired; renew them",
-    "AccessDenied": "these credentials may not list, read and write here",
-    "403": "these credentials may not list, read and write here",
-    "PermanentRedirect": "the bucket is in another region; set AWS_REGION",
-    "NotImplemented": "the server does not know conditional writes (If-None-Match: *); use one that honours them",
-}
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "unknown")
-
-
-def _connect(patience: tuple[float, float, int]) -> Any:
-    """A client of boto3's usual chain.
-
-    A server of one's own is addressed by path: most have no DNS name for each bucket.
-    """
-    from boto3.session import Session
-    from botocore.config import Config
-    from botocore.session import get_session
-
-    connect_s, read_s, attempts = patience
-    own_server = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
-    config = Config(
-        connect_timeout=connect_s,
-        read_timeout=read_s,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path"} if own_server else {},
-    )
-    # A session for each client, since credentials may change; but the description of S3 is read once a process, which
-    # takes 90 of the 105 ms that a client costs.
-    core = get_session()
-    core.register_component("data_loader", _descriptions())
-    return Session(botocore_session=core).client("s3", config=config)
-
-
-@functools.cache
-def _descriptions() -> Any:
-    """botocore's loader of service descriptions, with what it has loaded."""
-    from botocore.session import get_session
-
-    return get_session().get_component("data_loader")
+        return str(self._client.meta.endpoint_url).rpartition("@")[2]

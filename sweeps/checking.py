@@ -56,6 +56,12 @@ def check(study: Study) -> None:
     if taught and programs and study.prompts.teacher == "gold":
         lines.append(f"prompts.teacher: the prompts of domain {study.domain!r} have no gold claims; take embedded")
     lines += _undealt(study)
+    lines += [
+        f"resources.subjects: {name!r} is no subject of this study; there are {', '.join(subjects)}"
+        for subjects in [(study.subject, *study.replicates)]
+        for name in study.resources.subjects
+        if name not in subjects
+    ]
     lines += _without_effect(study)
     for name in (study.subject, *study.replicates):
         longest, room = study.decoding_of(name, doubled=True).max_new_tokens, get_subject(name).layout.context

@@ -13,14 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from dd_core.errors import DDSweepError, InputError
-from sweeps.shell import StudyFile, folder_writer, interruptible
+from sweeps.shell import StudyFile, folder_writer, harmless, interruptible
 from sweeps.verbs.adapter import adapter_app
+from sweeps.verbs.cluster import jobs_app, submit
 from sweeps.verbs.judge import judge_app
 from sweeps.verbs.plan import plan
 from sweeps.verbs.profile import profile
 from sweeps.verbs.tools import TOOLS, tools
+from sweeps.verbs.watch import watch
 
 DEFAULT_STORE = "ddsweep-store"
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="ddsweep",
@@ -100,32 +103,12 @@ def run(
         raise typer.Exit(_exit_status(result.verdict))
 
 
-@app.command(epilog="Example: ddsweep submit demo.yaml --address http://127.0.0.1:8265 --store s3://bucket/studies")
-def submit(
-    study: StudyFile,
-    address: Annotated[str, typer.Option(metavar="http://HEAD:8265", help="The dashboard of the cluster's head.")],
-    store: Annotated[str, typer.Option(metavar="URI", help="A store that the cluster reaches: s3://… or file:///…")],
-    follow: Annotated[bool, typer.Option("--follow/--detach", help="Wait for the end, or return at once.")] = True,
-    exit_verdict: Annotated[bool, typer.Option("--exit-verdict", help="As for run.")] = False,
-) -> None:
-    """Run a study on a cluster through the Ray job API and return its exit status."""
-    from cluster.submit import submit as submit_job
-    from dd_core.study import load_study
-
-    if "://" not in store:
-        raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
-    checked = load_study(study)
-    files = {"study.yaml": study.read_bytes(), **_data_files(checked.prompts.data)}
-    arguments = ["run", "study.yaml", "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
-    with interruptible():
-        status = submit_job(
-            address, "sweeps.cli", arguments, files,
-            name=f"ddsweep-{checked.name}", follow=follow, write=lambda text: print(text, end="", flush=True),
-        )  # fmt: skip
-    raise typer.Exit(status)
-
-
+app.command(epilog="Example: ddsweep submit demo.yaml --address http://127.0.0.1:8265 --store s3://bucket/studies")(
+    submit
+)
 app.command(epilog="Example: ddsweep plan sweeps/studies/demo.yaml")(plan)
+app.command(epilog="Example: ddsweep watch s3://bucket/studies")(watch)
+app.add_typer(jobs_app)
 
 
 @app.command(epilog="Example: ddsweep falsify ddsweep-store/studies/demo-1a2b3c4d -o verdict/")
@@ -183,16 +166,6 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
         raise typer.Exit(1)
 
 
-def _data_files(source: str | None) -> dict[str, bytes]:
-    """The files of a study's own training rows, to travel with it; an absolute path has to be there already."""
-    folder = Path(source or "")
-    if source is None or folder.is_absolute() or not folder.is_dir():
-        return {}
-    if ".." in folder.parts:
-        raise InputError(f"prompts.teacher: {source} lies outside this folder and cannot travel; name it from here")
-    return {(folder / path.name).as_posix(): path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
-
-
 def _source(source: str) -> tuple[Any, Any]:
     """The bundle at `source` and a function (name, bytes) → place that writes beside it."""
     path = Path(source)
@@ -208,7 +181,7 @@ def _source(source: str) -> tuple[Any, Any]:
 
     def write(name: str, data: bytes) -> str:
         files.put(name, data)
-        return f"{files.store.uri}/{files.folder}/{name}".removeprefix("file://")
+        return files.store.place(f"{files.folder}/{name}")
 
     return bundle, write
 
@@ -233,11 +206,19 @@ def main() -> None:
         app()
     except InputError as error:
         for line in error.lines:
-            print(line, file=sys.stderr)
+            print(harmless(line), file=sys.stderr)
         sys.exit(2)
     except DDSweepError as error:
-        print(error, file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # What had to be stopped is stopped. Python's own end would wait for threads that are inside Ray: over 7 s
+            # on a busy machine, of the 10 s in which Ctrl-C ends a command.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 if __name__ == "__main__":

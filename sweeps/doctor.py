@@ -22,6 +22,7 @@ from typing import Literal
 import psutil
 
 from dd_core.subjects.registry import SUBJECTS, cache_dir, missing, prepared_dir
+from storage.filesystem import path_of
 
 MB = 1024**2
 GIB = 1024**3
@@ -262,7 +263,7 @@ def _bytes(folder: Path) -> int:
 def _store(store: str) -> Check:
     if "://" in store and not store.startswith("file://"):
         return _ok("store", f"{_without_secrets(store)}, not asked for its size")
-    return _size("store", Path(store.removeprefix("file://")).resolve())
+    return _size("store", (path_of(store) or Path(store)).resolve())
 
 
 def _downloads(environ: Mapping[str, str]) -> Check:

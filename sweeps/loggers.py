@@ -43,7 +43,7 @@ def places(study: Study, study_id: str) -> list[str]:
     """One line for each logger: how to look at what it is told."""
     found = {
         "tensorboard": f"tensorboard --logdir {folder_of('tensorboard', study_id)}",
-        "mlflow": f"mlflow: experiment {study_id} at {tracking_uri()}",
+        "mlflow": f"mlflow: experiment {study_id} at {_without_password(tracking_uri())}",
         "wandb": f"wandb: group {study_id} of project {wandb_project()}",
     }
     return [found[name] for name in study.resources.loggers]
@@ -52,6 +52,13 @@ def places(study: Study, study_id: str) -> list[str]:
 def tracking_uri() -> str:
     """MLflow's server, or a file of ours where none is named."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{cache_dir().parent / 'mlflow' / 'mlflow.db'}"
+
+
+def _without_password(uri: str) -> str:
+    """An address as it may be printed: what may stand before an @ in it is a secret."""
+    scheme, mark, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def wandb_project() -> str:

@@ -35,6 +35,7 @@ class Display:
         self._last_line = self._started
         self._done, self._total = done, total
         self._running: dict[str, str] = {}
+        self._ended: set[str] = set()
         self._best: tuple[float, str] | None = None
         self._tokens: list[tuple[float, int]] = []
         self._judged = self._errors = self._failed = 0
@@ -85,6 +86,9 @@ class Display:
 
     def _end(self, label: str, event: dict[str, Any]) -> None:
         self._running.pop(label, None)
+        if label in self._ended:  # its process was lost after it had told of its end, so that it was handed out again
+            return
+        self._ended.add(label)
         self._done += 1
         weight = self._weights.pop(self._planned(label), 0.0)
         self._left_s -= weight

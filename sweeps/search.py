@@ -9,19 +9,25 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.search import Searcher
 from ray.util.queue import Queue
 
-from dd_core.errors import DDSweepError, StudyFailed, SubjectUnavailable
+from cluster import metrics
+from cluster.hardening import keep_credentials_out_of_runtime_environments
+from cluster.placement import group
+from cluster.warm_actors import InOrder, keep_warm_actors
+from dd_core.errors import StoreError, StudyFailed, SubjectUnavailable
 from dd_core.operators.memory import claim_gpu
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
-from storage import open_store
+from storage import reopen_store
 from storage.commits import StudyFiles
+from sweeps.faults import RESUMES, of_store, told
 from sweeps.journal import Journal
 from sweeps.logger_callbacks import open_loggers
 from sweeps.loggers import logged
@@ -29,8 +35,9 @@ from sweeps.memory import trial_peak
 from sweeps.plan import TrialSpec
 from sweeps.schedule import Schedule
 from sweeps.train import fitter
-from sweeps.trial import Workbench
-from sweeps.workshop import Report
+
+if TYPE_CHECKING:
+    from sweeps.workshop import Report
 
 _JOURNAL_EVERY_S = 10.0
 """Trials of seconds would have it written all the time; a generation of a real study takes longer than this."""
@@ -41,7 +48,11 @@ STOPPED = "stopped"
 
 @dataclass(frozen=True)
 class Context:
-    """What every trial of a study is given: plain data and two handles, so that any process can open the rest."""
+    """What every trial of a study is given: plain data and two handles, so that any process can open the rest.
+
+    Args:
+        asked: when the manifest was written, ISO 8601; no block says that it is older.
+    """
 
     study: dict[str, Any]
     study_id: str
@@ -49,6 +60,7 @@ class Context:
     preregistration: str
     pool: PoolClient
     events: Queue
+    asked: str = ""
 
 
 @dataclass
@@ -71,12 +83,14 @@ class WarmTrial(tune.Trainable):
     """Holds the base model over many trials; one `step` is one whole trial."""
 
     def setup(self, config: dict[str, Any], context: Context) -> None:  # type: ignore[override]
+        from sweeps.trial import Workbench  # with torch, 5 s that the driver does not need
+
         self._spec = TrialSpec.model_validate_json(config["spec"])
         self._report = Reporter(context.events)
         self._study = parse_study(context.study)
         self._bench = Workbench(
             self._study, context.study_id, context.store_uri, context.preregistration,
-            score=context.pool.score, fit=fitter(self._study.resources), report=self._report,
+            score=context.pool.score, fit=fitter(self._study.resources), report=self._report, asked=context.asked,
         )  # fmt: skip
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -89,9 +103,14 @@ class WarmTrial(tune.Trainable):
         try:
             self._fit_in_memory()
             commit = self._bench.perform(self._spec)
-        except (StudyFailed, SubjectUnavailable) as error:
+        except (StudyFailed, StoreError, SubjectUnavailable) as error:
             return {"done": True, "status": STOPPED, "error": str(error)}
-        self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error")}})
+        except Exception as error:
+            if of_store(error, self._bench.files.store) is None:
+                raise
+            # The store was waited for already, and the next trial would not fare better.
+            return {"done": True, "status": STOPPED, "error": told(error, self._bench.files.store)}
+        self._report({"kind": "end", **{name: commit[name] for name in ("status", "score", "error", "seconds")}})
         return {"done": True, **logged(commit)}
 
     def _fit_in_memory(self) -> None:
@@ -100,7 +119,7 @@ class WarmTrial(tune.Trainable):
         Raises:
             StudyFailed: there is too little.
         """
-        share = self._study.resources.gpus_per_trial
+        share = self._study.resources.trial(self._spec.subject).gpus
         if share:
             config = self._spec.edit.config if self._spec.edit else None
             claim_gpu(trial_peak(self._study, self._spec.subject, config), share)
@@ -115,22 +134,31 @@ class WarmTrial(tune.Trainable):
 class GenerationSearcher(Searcher):
     """Hands out a whole generation, waits until all of it is committed, then asks for the next.
 
-    A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times. Tune's own
-    retry is off: it gives a trial up when the death of its actor is told twice, as a kill between two trials is.
+    A trial that a fault of the machine ended is handed out again as a new one, up to `max_failures` times; so is one
+    that was committed and cannot be read back. Tune's own retry is off: it gives a trial up when the death of its actor
+    is told twice, as a kill between two trials is.
+
+    Args:
+        found: commits by trial id that were read and checked a moment ago; each is taken once in place of reading it.
     """
 
-    def __init__(self, study: Study, files: StudyFiles, report: Report) -> None:
+    def __init__(
+        self, study: Study, files: StudyFiles, report: Report, found: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
         super().__init__()
         self._schedule = Schedule(study)
         self._files, self._report = files, report
+        self._found = dict(found or {})
         self._journal = Journal(files.manifest())
         self._journal_due = 0.0
+        self._done: list[str] = []
         self._waiting: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
         self._max_failures = study.resources.max_failures
         self._failures: Counter[str] = Counter()
+        self._committed: set[str] = set()
         self.lost: list[str] = []
-        self.error: DDSweepError | None = None
+        self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         if self.lost or self.error:
@@ -138,7 +166,7 @@ class GenerationSearcher(Searcher):
         if not self._waiting and not self._running:
             try:
                 self._waiting = self._next()
-            except DDSweepError as error:
+            except Exception as error:  # raised through Tune it would end the run without being told as what it is
                 self.error = error
             if not self._waiting:
                 return Searcher.FINISHED
@@ -153,6 +181,8 @@ class GenerationSearcher(Searcher):
         if not error:
             if result is not None and result.get("status") == STOPPED:
                 self.error = StudyFailed(result["error"])
+            else:
+                self._committed.add(spec.trial_id)
             return
         self._failures[spec.trial_id] += 1
         if self._failures[spec.trial_id] <= self._max_failures:
@@ -163,14 +193,33 @@ class GenerationSearcher(Searcher):
     def _next(self) -> list[TrialSpec]:
         """What is left of the next generation; says why the search ends early, and brings the journal up to date."""
         stopped = self._schedule.stopped
-        waiting = self._schedule.pending(self._files.find)
+        waiting = self._schedule.pending(lambda trial: self._found.pop(trial, None) or self._files.find(trial))
+        self._count_unreadable(waiting)
         if self._schedule.stopped != stopped:
             self._report({"kind": "stop", "label": "search-", "text": self._schedule.stopped})
         self._journal.add(self._schedule.finished)
+        self._done += [commit["trial"] for commit in self._schedule.finished]
+        if not waiting:
+            self._files.note_trials(self._done)
         if time.monotonic() >= self._journal_due:
             self._files.put("optuna.jsonl", self._journal.data)
             self._journal_due = time.monotonic() + _JOURNAL_EVERY_S
         return waiting
+
+    def _count_unreadable(self, waiting: list[TrialSpec]) -> None:
+        """Counts as failures the trials that were committed since they were handed out, and are not found.
+
+        Raises:
+            StudyFailed: one of them for more than `max_failures` times.
+        """
+        again = [spec.trial_id for spec in waiting if spec.trial_id in self._committed]
+        self._failures.update(again)
+        if lost := [trial for trial in again if self._failures[trial] > self._max_failures]:
+            raise StudyFailed(
+                f"{', '.join(lost)} was committed and cannot be read back, {self._max_failures + 1} times over: "
+                f"{self._files.store.uri} returns it damaged (see `ddsweep store verify`), or is a folder of one node "
+                "alone"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, though Tune pickles its tuner: the store holds all state."""
@@ -197,23 +246,36 @@ def _label(trial: Any) -> str:
     return str(trial.config["label"])
 
 
-def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = WarmTrial) -> None:
+def run_trials(
+    study: Study,
+    context: Context,
+    trainable: type[WarmTrial] = WarmTrial,
+    found: Mapping[str, dict[str, Any]] | None = None,
+) -> None:
     """Runs every trial of the study that has no commit yet. Blocks until all are committed.
+
+    Args:
+        found: as of `GenerationSearcher`.
 
     Raises:
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
-        DDSweepError: as the schedule raises.
+        Exception: as the schedule and the store raise.
     """
-    searcher = GenerationSearcher(
-        study, StudyFiles(open_store(context.store_uri), context.study_id), context.events.put
-    )
+    files = StudyFiles(metrics.observed(reopen_store(context.store_uri)), context.study_id)
+    searcher = GenerationSearcher(study, files, context.events.put, found)
+    keep_credentials_out_of_runtime_environments()
+    keep_warm_actors()
     loggers = open_loggers(study, context.study_id)
-    resources = {"cpu": study.resources.threads, "gpu": study.resources.gpus_per_trial}
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """By the trial's subject: Tune hands a warm actor on to trials alone that ask for the same."""
+        return group(study.resources.trial(TrialSpec.model_validate_json(config["spec"]).subject))
+
     with tempfile.TemporaryDirectory(prefix="ddsweep-tune-", ignore_cleanup_errors=True) as scratch:
         results = tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, context=context), resources),
             tune_config=tune.TuneConfig(
-                search_alg=searcher, num_samples=-1, reuse_actors=True,
+                search_alg=searcher, scheduler=InOrder(), num_samples=-1, reuse_actors=True,
                 max_concurrent_trials=study.resources.concurrent_trials,
                 trial_name_creator=_label, trial_dirname_creator=_label,
             ),
@@ -226,8 +288,8 @@ def run_trials(study: Study, context: Context, trainable: type[WarmTrial] = Warm
     if searcher.error:
         raise searcher.error
     if searcher.lost:
-        causes = {str(error).strip().splitlines()[-1] for error in results.errors}
+        causes = {told(error, files.store) for error in results.errors}
         raise StudyFailed(
             f"{', '.join(searcher.lost)} failed {study.resources.max_failures + 1} times by a fault of the machine "
-            f"({'; '.join(sorted(causes))}); what is finished is kept, and running again resumes"
+            f"({'; '.join(sorted(causes))}); {RESUMES}"
         )

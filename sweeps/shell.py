@@ -39,6 +39,15 @@ def interruptible(
         raise typer.Exit(130) from None
 
 
+def harmless(text: str) -> str:
+    """`text` with what would drive the terminal made visible: it may quote a store or a server of somebody else."""
+    if text.isprintable():
+        return text
+    from dd_core.falsify.show.words import visible
+
+    return visible(text)
+
+
 def is_there(name: str, what: Callable[[Path], bool] = Path.exists) -> bool:
     """Whether a path exists, or is what is asked; False as well for names that no file can have."""
     try:

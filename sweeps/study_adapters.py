@@ -303,11 +303,11 @@ def _described(files: StudyFiles, key: str) -> dict[str, Any]:
     try:
         data = files.store.read(name)
     except KeyError:
-        raise IntegrityError(f"{name} is missing; run the study again to make it anew") from None
+        raise IntegrityError(f"{name} is missing; ddsweep store verify says what mends it") from None
     try:
         return unseal(data, name)
     except IntegrityError as error:
-        raise IntegrityError(f"{error}; run the study again to mend it") from error
+        raise IntegrityError(f"{error}; ddsweep store verify says what mends it") from error
 
 
 def _block(files: StudyFiles, entry: Mapping[str, Any]) -> Block:

@@ -106,6 +106,7 @@ class OnWorkers:
 
         given = self.resources
         each = {"CPU": given.threads, "GPU": given.gpus_per_worker} if given.gpus_per_worker else {"CPU": given.threads}
+        on: dict[str, Any] = {"label_selector": labels} if (labels := given.worker(subject).on) else {}
         with tempfile.TemporaryDirectory(prefix="ddsweep-train-", ignore_cleanup_errors=True) as scratch:
             result: Any = TorchTrainer(
                 _on_worker,
@@ -114,7 +115,10 @@ class OnWorkers:
                     "threads": given.threads, "zero_stage": given.zero_stage,
                 },
                 scaling_config=ScalingConfig(
-                    num_workers=given.workers, use_gpu=given.gpus_per_worker > 0, resources_per_worker=each
+                    num_workers=given.workers,
+                    use_gpu=given.gpus_per_worker > 0,
+                    resources_per_worker=each,
+                    **on,
                 ),
                 torch_config=TorchConfig(backend="nccl" if given.gpus_per_worker else "gloo"),
                 run_config=RunConfig(

@@ -10,16 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from cluster import metrics
 from dd_core.canonical import canonical
 from dd_core.dispositions import SYSTEM_PROMPTS
-from dd_core.errors import EditNotApplied, InputError, JudgesUnavailable, StoreError, SubjectUnavailable, TrialFailed
+from dd_core.errors import (
+    EditInert,
+    EditNotApplied,
+    InputError,
+    JudgesUnavailable,
+    StoreError,
+    SubjectUnavailable,
+    TrialFailed,
+)
 from dd_core.judging import twice, with_twins
 from dd_core.operators import OPERATORS, STAGES, Reads
 from dd_core.operators.fitting import Fit, FitTask
@@ -31,9 +39,9 @@ from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.loading import prepare
 from dd_core.subjects.registry import identity
 from judges import make_judge
-from judges.base import may_pass
+from judges.base import JudgeRow, may_pass
 from judges.validity import validity_reports
-from storage import open_store
+from storage import reopen_store
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.commits import StudyFiles
 from storage.states import states_table
@@ -83,6 +91,7 @@ class Workbench:
         score: where judges run: (judge's label, rows of one block) → judgement rows.
         fit: where fits are made.
         report: receives progress events, each a dict with `kind`.
+        asked: when the manifest was written, ISO 8601; "" where there is none.
 
     Not thread-safe: one trial at a time.
     """
@@ -97,10 +106,11 @@ class Workbench:
         score: Score,
         fit: Fitter,
         report: Report,
+        asked: str = "",
     ) -> None:
         self.study, self.preregistration = study, preregistration
-        store = open_store(store_uri)
-        self.blocks = Blocks(store)
+        store = metrics.observed(reopen_store(store_uri))
+        self.blocks = Blocks(store, metrics.block, asked)
         self.files = StudyFiles(store, study_id)
         self._fit, self._report = fit, report
         self._workshop = Workshop(
@@ -130,7 +140,7 @@ class Workbench:
         if done is not None:
             return done
         began = time.monotonic()
-        prepare(spec.subject)
+        prepare(spec.subject, report=lambda line: self._report({"kind": "note", "text": line}))
         commit: dict[str, Any] = {
             "trial": spec.trial_id,
             "role": spec.role,
@@ -146,6 +156,8 @@ class Workbench:
         except (StoreError, SubjectUnavailable):
             raise
         except (TrialFailed, InputError, EditNotApplied) as failure:
+            if isinstance(failure, EditInert | EditNotApplied):
+                self._report({"kind": "inert"})
             commit |= {"status": "failed", "error": str(failure)}
         commit["seconds"] = round(time.monotonic() - began, 3)
         return self.files.commit(spec.trial_id, commit)
@@ -162,6 +174,7 @@ class Workbench:
             "generate": [_entry(one.generated) for one in scored],
             "judge": [_entry(block) for one in scored for block in one.judged.values()],
         }
+        others: list[Block] = []
         own = spec.subject == self.study.subject
         responses: list[dict[str, Any]] = []
         judgements: list[dict[str, Any]] = []
@@ -176,7 +189,8 @@ class Workbench:
                 if self._probes:
                     states += state_rows(one, more_responses, None if own else spec.subject)
                 if own and self._guarded and cell.split == "fresh" and cell.variant == "main":
-                    likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
+                    block, likely = self._workshop.fluency(spec.subject, one.rows, self._prompts["fresh"])
+                    others.append(block)
                     fluency += fluency_rows(likely, more_responses)
         tables: dict[str, pa.Table] = {}
         if cells:
@@ -188,7 +202,8 @@ class Workbench:
         splits = sorted({cell.split for cell in spec.cells}) if own and edit is None else []
         asked = [row for split in splits for row in prompt_rows(self._prompts[split])]
         if spec.role == "base":
-            found["judges"] = self._validity()
+            found["judges"], judged = self._validity()
+            others += judged
             teaching, _, _ = self.teaching(spec.subject)
             known = self._prompts["train"]
             asked += trained_on(teaching, known, load_domain(self.study.domain)["train"]) if own else []
@@ -207,14 +222,19 @@ class Workbench:
         if edit is not None:
             found["fit"] = {name: edit.meta[name] for name in _FIT if name in edit.meta}
         if own and spec.claimed and spec.edit is not None and edit is not None:
-            also = self._also_said(spec, cells, edit) if spec.edit.data == "treated" else {}
+            also, ranked = self._also_said(spec, cells, edit) if spec.edit.data == "treated" else ({}, [])
+            others += ranked
             found["edit"] = said_of(spec.edit, edit.meta, also)
+        for block in others:
+            found["blocks"].setdefault(block.kind, []).append(_entry(block))
         found["tables"] = {name: self.files.write_table(spec.trial_id, name, table) for name, table in tables.items()}
         return found
 
-    def _also_said(self, spec: TrialSpec, cells: Sequence[tuple[Cell, list[Scored]]], edit: Block) -> dict[str, Any]:
+    def _also_said(
+        self, spec: TrialSpec, cells: Sequence[tuple[Cell, list[Scored]]], edit: Block
+    ) -> tuple[dict[str, Any], list[Block]]:
         """What the confirmed answers tell of an edit: what was recorded at each token, and in how many directions the
-        first fit moves the states of the base's answers, beside its control."""
+        first fit moves the states of the base's answers, beside its control; and the blocks that were made for it."""
         fresh = [(cell, several) for cell, several in cells if cell.arm == "treated" and cell.split == "fresh"]
         told: dict[str, Any] = {}
         if self._records:
@@ -224,11 +244,12 @@ class Workbench:
             try:
                 placebo = self._edit(spec.subject, spec.edit.model_copy(update={"data": "placebo"}))[-1]
             except TrialFailed:  # the control's own trial will say so
-                return told
+                return told, []
             base = self._cell(spec.subject, Cell(arm="baseline", split="fresh", seed=fresh[0][0].seed), None)
             rows, prompts = base[0].rows, self._prompts["fresh"]
-            told |= self._workshop.rank(spec.subject, rows, prompts, edit, placebo, fresh[0][0].strengths[0])
-        return told
+            block, rank = self._workshop.rank(spec.subject, rows, prompts, edit, placebo, fresh[0][0].strengths[0])
+            return told | rank, [block]
+        return told, []
 
     def _refuse_silence(self, scored: Sequence[Scored]) -> None:
         """Nothing, where a judge's endpoint answered at all: no configuration has failed because nobody did.
@@ -242,16 +263,23 @@ class Workbench:
             if said and all(map(may_pass, said)):
                 raise JudgesUnavailable(f"no row has a score on {axis}: {said[0]['error']}")
 
-    def _validity(self) -> list[dict[str, Any]]:
-        """What each judge of the study is worth on its domain. Executed tests are no judge: theirs is not measured."""
+    def _validity(self) -> tuple[list[dict[str, Any]], list[Block]]:
+        """What each judge of the study is worth on its domain, and the blocks that tell it; nothing of executed tests,
+        which are no judge."""
         reports: list[dict[str, Any]] = []
+        blocks: list[Block] = []
         for spec in map(twice, self.study.judges):
             judge = make_judge(spec)
             if judge.axes == ("passed",):
                 continue
-            score = partial(self._workshop.judge_all, spec.label) if spec.model is not None else None
-            reports += validity_reports(judge, self.study.domain, score)
-        return reports
+
+            def score(rows: Sequence[JudgeRow], label: str = spec.label) -> list[dict[str, Any]]:
+                made, judgements = self._workshop.judge_all(label, rows)
+                blocks.extend(made)
+                return judgements
+
+            reports += validity_reports(judge, self.study.domain, score if spec.model is not None else None)
+        return reports, blocks
 
     def _probed(self, edit: Block, answers: Sequence[Scored]) -> dict[str, Any]:
         """What a probe's trial adds to its commit: how far over chance it tells eval's answers apart."""

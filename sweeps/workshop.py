@@ -23,7 +23,7 @@ from dd_core.records import GENERATED, Prompt
 from dd_core.subjects.engine import Engine, Request, Spoken
 from dd_core.subjects.formats import BLOCK_ROWS
 from dd_core.subjects.registry import Decoding, identity
-from judges.base import JudgeRow
+from judges.base import JudgeRow, nobody_answers
 from judges.blocks import JudgeId, judged
 from storage.blocks import Block, Blocks, BlockSpec, Made
 from storage.tables import from_parquet, to_parquet
@@ -51,7 +51,9 @@ class Workshop:
         self, blocks: Blocks, *, threads: int, device: str, judges: Iterable[JudgeSpec], score: Score, report: Report
     ) -> None:
         self.blocks = blocks
-        self.judges = {spec.label: JudgeId.of(spec) for spec in judges}
+        specs = list(judges)
+        self.judges = {spec.label: JudgeId.of(spec) for spec in specs}
+        self._kinds = {spec.label: spec.judge for spec in specs}
         self._threads, self._device = threads, device
         self._score, self._report = score, report
         self._engines: dict[str, Engine] = {}
@@ -113,6 +115,8 @@ class Workshop:
                     engine.drop_edit(other)
                 engine.add_edit(edit.key, {name: self.blocks.read(edit, name) for name in edit.files})
             answers, states = engine.generate_and_read(requests, decoding, tags, on_tokens=on_tokens)
+            cut = sum(answer["finish_reason"] == "length" for answer in answers)
+            self._report({"kind": "answers", "n": len(answers), "cut": cut, "arm": arm})
             rows = [
                 {
                     "row_id": f"{spec.key[:16]}-{i:02d}",
@@ -135,7 +139,7 @@ class Workshop:
 
     def fluency(
         self, subject: str, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[Block, list[dict[str, Any]]]:
         """How likely the unedited subject finds up to a block of answers to the plain prompt.
 
         Args:
@@ -143,7 +147,8 @@ class Workshop:
             prompts: among them that of every answer.
 
         Returns:
-            Per answer row_id, nll (negative log-likelihood of all its tokens together, in nats) and n_tokens.
+            The block, and per answer row_id, nll (negative log-likelihood of all its tokens together, in nats) and
+            n_tokens.
         """
         texts = self._spoken(answers, prompts)
         spec = BlockSpec("fluency", {**self.identity(subject), "texts": [vars(text) for text in texts]})
@@ -153,8 +158,9 @@ class Workshop:
             table = pa.table({"nll": nll, "n_tokens": n_tokens})
             return Made({FLUENCY: to_parquet(table)}, {"rows": len(texts)})
 
-        found = from_parquet(self.blocks.read(self.blocks.get_or_make(spec, make), FLUENCY)).to_pylist()
-        return [{"row_id": row["row_id"], **one} for row, one in zip(answers, found, strict=True)]
+        block = self.blocks.get_or_make(spec, make)
+        found = from_parquet(self.blocks.read(block, FLUENCY)).to_pylist()
+        return block, [{"row_id": row["row_id"], **one} for row, one in zip(answers, found, strict=True)]
 
     def rank(
         self,
@@ -164,7 +170,7 @@ class Workshop:
         edit: Block,
         placebo: Block,
         strength: float,
-    ) -> dict[str, Any]:
+    ) -> tuple[Block, dict[str, Any]]:
         """In how many directions an edit moves the last states of up to a block of answers, and its control beside it;
         {} where the edit acts elsewhere than inside the model, or one of the two moves nothing.
 
@@ -172,7 +178,7 @@ class Workshop:
             answers, prompts: as of `fluency`.
 
         Returns:
-            `rank`: as `dd_core.operators.rank` tells it.
+            The block, and `rank`: as `dd_core.operators.rank` tells it.
         """
         texts = self._spoken(answers, prompts)
         inputs = {
@@ -193,7 +199,8 @@ class Workshop:
                 return Made({RANK: compact_json({})})
             return Made({RANK: compact_json({"rank": found.described()})})
 
-        return json.loads(self.blocks.read(self.blocks.get_or_make(BlockSpec("rank", inputs), make), RANK))
+        block = self.blocks.get_or_make(BlockSpec("rank", inputs), make)
+        return block, json.loads(self.blocks.read(block, RANK))
 
     def _spoken(self, answers: Sequence[dict[str, Any]], prompts: Iterable[Prompt]) -> list[Spoken]:
         """Answers as texts to be read behind their plain prompts."""
@@ -227,16 +234,20 @@ class Workshop:
                 raise
             except (QuotaExhausted, InputError) as error:
                 raise JudgesUnavailable(f"judge {label}: {error}") from error
+            if (down := next(filter(nobody_answers, found), None)) is not None:  # no answer is to blame, nor any trial
+                raise JudgesUnavailable(f"judge {label}: {down['error']}")
             errors = sum(one["status"] == "error" for one in found)
-            self._report({"kind": "judged", "n": len(asked), "errors": errors})
+            told = {"n": len(asked), "judgements": len(found), "errors": errors, "judge": self._kinds[label]}
+            self._report({"kind": "judged", **told})
             return found
 
         return judged(self.blocks, judge, rows, score)
 
-    def judge_all(self, label: str, rows: Sequence[JudgeRow]) -> list[dict[str, Any]]:
-        """The judgements of any number of rows, a block for every `BLOCK_ROWS` of them."""
+    def judge_all(self, label: str, rows: Sequence[JudgeRow]) -> tuple[list[Block], list[dict[str, Any]]]:
+        """As `judge_rows`, of any number of rows, a block for every `BLOCK_ROWS` of them."""
         starts = range(0, len(rows), BLOCK_ROWS)
-        return [one for i in starts for one in self.judge_rows(label, rows[i : i + BLOCK_ROWS])[1]]
+        found = [self.judge_rows(label, rows[i : i + BLOCK_ROWS]) for i in starts]
+        return [block for block, _ in found if block is not None], [one for _, several in found for one in several]
 
 
 def _judge_row(prompt: Prompt, answer: dict[str, Any]) -> JudgeRow:

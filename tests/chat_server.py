@@ -66,7 +66,7 @@ class ChatServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[ChatServer]:
+    def running(self, port: int = 0) -> Iterator[ChatServer]:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -78,7 +78,7 @@ class ChatServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -1,4 +1,5 @@
-"""What every test shares: a quiet environment without network, one model cache, and a look for processes left behind.
+"""What every test shares: a quiet environment without network, one model cache, one finished study, and a look for
+processes left behind.
 
 Knows nothing of what is tested. The environment is set on import, before any test module imports Ray or transformers.
 """
@@ -42,6 +43,17 @@ if "DDSWEEP_CACHE" not in os.environ and not (Path.home() / ".cache" / "ddsweep"
     os.environ["DDSWEEP_CACHE"] = str(ROOT / "build" / "cache")
 
 _LEFT_BEHIND = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def smoke_at_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of `smoke.yaml` as `ddsweep run` leaves it on this machine; to be read, or copied and then written."""
+    from tests.sweeps.helpers import STUDIES, ddsweep
+
+    store = tmp_path_factory.mktemp("at-home") / "store"
+    done = ddsweep("run", str(STUDIES / "smoke.yaml"), "--store", str(store))
+    assert done.returncode == 0, done.stderr
+    return store
 
 
 def _ours() -> Iterator[psutil.Process]:

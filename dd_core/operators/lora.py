@@ -25,20 +25,22 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from dd_core.canonical import digest
-from dd_core.errors import EditNotApplied, TrialFailed
+from dd_core.errors import EditInert, EditNotApplied, TrialFailed
 from dd_core.operators.examples import Collator, Examples, blank, examples_of
 from dd_core.operators.fitting import Checkpoints, Fit, FitTask, Report, Shared, Workers
 from dd_core.operators.lora_config import LoraDpoConfig, LoraSftConfig
 from dd_core.operators.memory import peak_mb, reset_peak
 from dd_core.operators.trainers import DpoTrainer, SftTrainer
+from dd_core.operators.unpickled import pickled, unpickled
 from dd_core.subjects.edits.adapter import read_adapter
 from dd_core.subjects.edits.attached import lora_settings, restored, weights_sum
 from dd_core.subjects.engine import Engine
 from dd_core.subjects.formats import CONFIG_FILE, WEIGHTS_FILE
 from dd_core.subjects.quiet import quiet
 
-# Of a checkpoint the files that a fit goes on from; `transformers` opens them with `weights_only`.
-_STATE = (WEIGHTS_FILE, CONFIG_FILE, "optimizer.pt", "scheduler.pt", "trainer_state.json")
+# Of a checkpoint the files that a fit goes on from; those that PyTorch pickles are kept as safetensors and JSON.
+_STATE = (WEIGHTS_FILE, CONFIG_FILE, "trainer_state.json")
+_PICKLED = ("optimizer.pt", "scheduler.pt")
 
 
 def fit_sft(
@@ -91,7 +93,7 @@ def fit_dpo(
         learning_rate=config.dpo_learning_rate,
     )
     if fit.files[WEIGHTS_FILE] == task.start[WEIGHTS_FILE]:
-        raise TrialFailed("the preferences changed no weight: the adapter is the one that they started from")
+        raise EditInert("the preferences changed no weight: the adapter is the one that they started from")
     return fit
 
 
@@ -141,7 +143,7 @@ class _Loop:
         try:
             adapter = read_adapter(files)
         except EditNotApplied as error:
-            raise TrialFailed(f"the fit made no edit: {error}") from error
+            raise EditInert(f"the fit made no edit: {error}") from error
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         metrics = {
             "loss": losses[-1],
@@ -218,8 +220,10 @@ class _Loop:
         step, files = found[0]
         folder = self._work_dir / f"checkpoint-{step}"
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
+        for name in _STATE:
+            (folder / name).write_bytes(files[name])
+        for name in _PICKLED:
+            (folder / name).write_bytes(pickled(name, files))
         return str(folder)
 
     def told(self, state: Any, loss: float, tokens_per_s: float) -> None:
@@ -234,7 +238,10 @@ class _Loop:
         if self._checkpoints is None or self._workers.rank or state.global_step >= state.max_steps:
             return
         folder = self._work_dir / f"checkpoint-{state.global_step}"
-        self._checkpoints.keep(state.global_step, {name: (folder / name).read_bytes() for name in _STATE})
+        files = {name: (folder / name).read_bytes() for name in _STATE}
+        for name in _PICKLED:
+            files |= unpickled(name, (folder / name).read_bytes())
+        self._checkpoints.keep(state.global_step, files)
 
     def reseed(self, step: int) -> None:
         """Draws of a step depend on (seed, step, worker) alone, so that no random state has to be kept."""

@@ -66,8 +66,8 @@ def serve(
         try:
             start_pool(specs, replicas=replicas, store_uri=store, token=token, port=port)
             address = f"http://127.0.0.1:{port}"
-            console.print(f"judges at {address}: {', '.join(spec.label for spec in specs)}", soft_wrap=True)
             console.print(f"dashboard {here.dashboard or 'not running'}", soft_wrap=True)
+            console.print(f"judges at {address}: {', '.join(spec.label for spec in specs)}", soft_wrap=True)
             console.print(f"token: {token}" if TOKEN_ENV not in os.environ else f"token: that of ${TOKEN_ENV}")
             console.print(
                 f"from outside: {TOKEN_ENV}=… ddsweep judge score ROWS.jsonl -o judgements.jsonl "

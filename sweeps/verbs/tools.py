@@ -12,13 +12,13 @@ import typer
 
 from dd_core.errors import InputError, unknown
 from sweeps.shell import folder_writer, interruptible, is_there, make_folder
+from sweeps.verbs.store import store_app
 from sweeps.verbs.subjects import subjects_app
 
 TOOLS = "Tools"
 
 tools = typer.Typer()
 prompts_app = typer.Typer(help="Prompts with known answers.", no_args_is_help=True)
-store_app = typer.Typer(help="What a store holds.", no_args_is_help=True)
 tools.add_typer(prompts_app, name="prompts", rich_help_panel=TOOLS)
 tools.add_typer(subjects_app, name="subjects", rich_help_panel=TOOLS)
 tools.add_typer(store_app, name="store", rich_help_panel=TOOLS)
@@ -236,32 +236,3 @@ def distill(
         if spent.calls:
             console.print(spent_line(spent), soft_wrap=True)
     console.print(outcome(done), soft_wrap=True)
-
-
-@store_app.command("export", epilog="Example: ddsweep store export ddsweep-store -o bundle/")
-def store_export(
-    source: Annotated[str, typer.Argument(metavar="STORE_URI", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A folder that does not exist yet.")],
-) -> None:
-    """Write a study's rows as a claim bundle that anyone can judge without the store."""
-    from dd_core.falsify import save_bundle
-    from storage import load_bundle
-
-    save_bundle(load_bundle(source), out)
-    print(f"bundle: {out}")
-
-
-@store_app.command("optuna", epilog="Example: ddsweep store optuna ddsweep-store -o optuna.jsonl")
-def store_optuna(
-    source: Annotated[str, typer.Argument(metavar="STORE_URI", help="A store, or a study in one.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="A file that does not exist yet.")],
-) -> None:
-    """Write a study's search as an Optuna journal, which optuna-dashboard opens."""
-    from storage.bundles import open_study
-    from sweeps.journal import write_journal
-
-    if is_there(str(out)):
-        raise InputError(f"{out}: is there already; give another name")
-    files, _ = open_study(source)
-    data = write_journal(files)
-    print(f"journal: {folder_writer(out.parent)(out.name, data)}; optuna-dashboard {out} shows it")

@@ -47,7 +47,7 @@ def pool() -> Iterator[PoolClient]:
     """A pool of as many replicas as there are cores, all of them up."""
     import ray
 
-    ray.init(num_cpus=CORES, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         start_pool(JUDGES, replicas=CORES)
         client = PoolClient(JUDGES)

@@ -131,7 +131,7 @@ def trials_an_hour() -> tuple[float, int]:
     from dd_core.subjects.loading import prepare
 
     prepare(SUBJECT)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         seconds, trials = [], []
         for way in (warm, nested):

@@ -92,7 +92,7 @@ def warm_trial() -> tuple[float, int]:
     items = examples_of(engine, task(0).teaching.rows, CONFIG).items
     rows = [{name: texts[0] for name, texts in item.items()} for item in items]
     ours, theirs = [], []
-    ray.init(num_cpus=THREADS, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=THREADS, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         for turn in range(N_PAIRS + 1):
             warm = timed(lambda: warm_fit(engine, 0))

@@ -53,7 +53,7 @@ def address(spec: JudgeSpec, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         store = str(tmp_path_factory.mktemp("store"))
         start_pool(["delivery", spec], store_uri=store, token=TOKEN, port=port)
@@ -105,6 +105,7 @@ def test_what_comes_back_is_what_the_judge_says_here(address: str) -> None:
         ({"judge": "delivery", "rows": [{**vars(JudgeRow("r", "p", "?", "x")), "row_id": 1}]}, 422, "row_id"),
         ({"judge": ["delivery"], "rows": []}, 422, "judge"),
         ({"judge": "other", "rows": []}, 422, "there are delivery, mcas@m"),
+        ({"judge": "delivery", "rows": [vars(JudgeRow("\ud800", "p", "?", "x"))]}, 422, "lone surrogate"),
         (b" " * (65 * 2**20), 413, "fewer rows"),
     ],
 )  # fmt: skip
@@ -120,7 +121,7 @@ def test_a_path_that_is_not_there_is_told_those_that_are(address: str) -> None:
 
 def test_a_client_of_the_command_line_is_told_what_is_wrong(address: str) -> None:
     for where, token, label, why in (
-        (address, "wrong", "delivery", "send the token"),
+        (address, "wrong", "delivery", "send the pool's token"),
         (address, TOKEN, "rubric", "there is no 'rubric'"),
         ("http://127.0.0.1:1", TOKEN, "delivery", "no pool answers there"),
     ):

@@ -12,11 +12,12 @@ from typing import Any
 import psutil
 import pytest
 import ray
+from ray import serve
 
 from dd_core.errors import InputError
 from dd_core.records import GoldClaim
 from judges import JudgeRow, make_judge
-from judges.pool import ONGOING, QUEUED, PoolClient, pool_state, start_pool, stop_pool
+from judges.pool import APP, ONGOING, QUEUED, PoolClient, pool_state, start_pool, stop_pool
 
 pytestmark = pytest.mark.alone
 
@@ -26,7 +27,7 @@ CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[PoolClient]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         start_pool(NAMES, replicas=1)
         yield PoolClient(NAMES)
@@ -40,14 +41,18 @@ def rows(n: int, padding: int = 0) -> list[JudgeRow]:
     return [JudgeRow(f"r{i}", "p", "Capital of France?", f"{filler}Paris, {i}.", (CLAIM,)) for i in range(n)]
 
 
-def replica() -> psutil.Process:
+def titled(text: str) -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # one of Ray's helpers may end meanwhile
-            if process.status() != psutil.STATUS_ZOMBIE and "ServeReplica" in " ".join(process.cmdline()):
+            if process.status() != psutil.STATUS_ZOMBIE and text in " ".join(process.cmdline()):
                 found.append(process)
-    assert len(found) == 1
-    return found[0]
+    return found
+
+
+def replica() -> psutil.Process:
+    (found,) = titled("ServeReplica")
+    return found
 
 
 def test_the_pool_says_what_the_judges_say_here(pool: PoolClient) -> None:
@@ -123,6 +128,23 @@ def test_a_crowd_of_callers_is_held_back_and_loses_nothing(pool: PoolClient) -> 
 def test_a_judge_that_the_client_was_not_made_for_is_refused(pool: PoolClient) -> None:
     with pytest.raises(KeyError, match="other"):
         pool.score("other", rows(1))
+
+
+def test_a_port_is_refused_where_serve_runs_already_without_one(pool: PoolClient) -> None:
+    with pytest.raises(InputError, match="port 8000: Ray Serve runs on this cluster already, without a port"):
+        start_pool(NAMES, token="t", app="other")
+    assert set(serve.status().applications) == {APP}
+
+
+def test_in_a_shared_session_the_last_pool_that_stops_leaves_serve_to_the_next(pool: PoolClient) -> None:
+    stop_pool(shared=True)
+    deadline = time.monotonic() + 20
+    while serve.status().applications and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (controller,) = titled("ServeController")
+    start_pool(NAMES)
+    assert titled("ServeController") == [controller]
+    assert pool.score("delivery", rows(5)) == make_judge("delivery").score(rows(5))
 
 
 def test_an_unknown_judge_is_refused_before_anything_starts() -> None:

@@ -6,7 +6,6 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -14,9 +13,7 @@ import localbucket
 import pytest
 from moto.server import ThreadedMotoServer
 
-
-class ManyAtOnce(ThreadingHTTPServer):
-    request_queue_size = 64  # with the default of 5, sixteen threads wait seconds for their connections
+from tests.storage.proxy import ManyAtOnce
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -359,3 +360,10 @@ def test_kill_9_at_any_moment_loses_nothing_finished(uri: str) -> None:
     assert Blocks(open_store(uri)).get_or_make(BlockSpec("generate", {"i": n_blocks - 1}), never)
     objects = set(open_store(uri).list("blocks/"))
     assert len(objects) == 3 * n_blocks, "of each block two files and a description, and nothing half-written"
+
+
+def test_a_slow_clock_dates_nothing_before_what_it_came_after(store):
+    later = datetime.now(UTC) + timedelta(hours=1)
+    dated = Blocks(store, not_before=later.isoformat())
+    made = pickle.loads(pickle.dumps(dated)).get_or_make(SPEC, make)
+    assert datetime.fromisoformat(made.created) == later

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ class TestFilesystemStore(StoreConformance):
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def test_a_person_finds_an_object_by_its_path(tmp_path: Path) -> None:
+    store = open_store((tmp_path / "my store").as_uri())
+    store.create("a/b", b"1")
+    assert Path(store.place("a/b")).read_bytes() == b"1"
 
 
 def test_leftovers_of_killed_writers_never_show(tmp_path: Path) -> None:
@@ -97,6 +104,29 @@ def test_a_folder_without_permission_is_one_plain_line(tmp_path: Path) -> None:
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_folder_that_may_not_be_read_is_not_listed_as_if_it_were_empty() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        store = open_store(folder)
+        store.create("a/b/c", b"1")
+        os.chmod(f"{folder}/a/b", 0)
+        child = os.fork()
+        if child == 0:
+            status = 2
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65_534)  # root may read everywhere, nobody may not
+                list(store.list())
+                status = 1
+            except PermissionError as error:
+                status = 0 if "Permission denied" in (store.explain(error) or "") else 3
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.chmod(f"{folder}/a/b", 0o755)
+    assert status == 0
 
 
 def test_a_file_system_without_hard_links_is_refused_at_opening(

@@ -23,7 +23,7 @@ class LightTrial(WarmTrial):
         self._report = Reporter(context.events)
         self._study = parse_study(context.study)
         self._bench: Any = self
-        self._files = StudyFiles(open_store(context.store_uri), context.study_id)
+        self.files = StudyFiles(open_store(context.store_uri), context.study_id)
 
     def perform(self, spec: TrialSpec) -> dict[str, Any]:
         """Stands in for the workbench's."""
@@ -35,4 +35,4 @@ class LightTrial(WarmTrial):
         if spec.role == "search" and spec.edit is not None:
             found = spec.edit.config["learning_rate"]
             commit |= {"score": found, "objectives": [found, 0.0]}
-        return self._files.commit(spec.trial_id, commit)
+        return self.files.commit(spec.trial_id, commit)

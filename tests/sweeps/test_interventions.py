@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from dd_core.study import parse_study
 from judges import JUDGES
 from storage.bundles import open_study
 from storage.commits import StudyFiles
+from storage.garbage import find_garbage
+from storage.inventory import take_inventory
 from sweeps.checking import check
 from tests.sweeps.helpers import smoke
 from tests.sweeps.letters import Letters
@@ -62,6 +65,11 @@ def test_a_trial_tries_its_strengths_side_by_side_and_the_best_one_is_confirmed(
     cells = [cell for one in commits if one["role"] == "confirm" for cell in one["spec"]["cells"]]
     claimed = {cell["strengths"][0] for cell in cells if cell["arm"] in ("treated", "placebo")}
     assert claimed == {best["strength"]}
+
+
+def test_commits_lead_to_every_block_that_was_made(tempered: StudyFiles) -> None:
+    assert {"fluency", "rank"} <= {kind for commit in tempered.commits().values() for kind in commit["blocks"]}
+    assert find_garbage(take_inventory(tempered.store), timedelta(0)).garbage == []
 
 
 def test_the_other_strengths_are_dose_rows_and_each_counts_as_searched(tempered: StudyFiles) -> None:

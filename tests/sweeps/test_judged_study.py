@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()
 
@@ -62,7 +62,7 @@ def test_a_study_waits_for_its_judge_and_then_counts_what_it_could_not_judge(ses
         with pytest.raises(StudyFailed, match="judge mcas@m: m: the endpoint wants credit") as stopped:
             run_study(data, store, console=console)
         assert "fault of the machine" not in str(stopped.value)
-        assert files.intact() == {}  # no trial is to blame, so none is committed as failed
+        assert files.commits() == {}  # no trial is to blame, so none is committed as failed
 
         played.paid = True
         result = run_study(data, store, console=console)

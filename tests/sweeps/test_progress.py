@@ -28,6 +28,11 @@ def test_a_finished_trial_is_one_line_with_its_score_the_best_and_the_time_left(
     assert line.startswith("[2/4] search-1-0: score +0.250") and "best +0.250" in line and "left" in line
 
 
+def test_a_trial_that_tells_of_its_end_twice_is_one_trial():
+    (line,) = shown({"kind": "start"}, end(), {"kind": "start"}, end())
+    assert line.startswith("[2/4]")
+
+
 def test_a_failed_trial_says_why_and_is_counted():
     (line,) = shown(end(status="failed", score=None, error="the loss is nan at step 2"))
     assert "failed: the loss is nan at step 2" in line and "1 failed" in line

@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from ray.util.queue import Queue
 
 from dd_core.claim import preregistration_hash
-from dd_core.errors import InputError
+from dd_core.errors import InputError, StudyFailed
 from dd_core.study import Study, parse_study
 from judges.pool import PoolClient
 from storage import open_store
@@ -24,7 +24,7 @@ from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, folder_of, places
 from sweeps.plan import make_manifest, study_id
 from sweeps.schedule import Schedule
-from sweeps.search import Context, run_trials
+from sweeps.search import Context, GenerationSearcher, run_trials
 from tests.sweeps.helpers import smoke
 from tests.sweeps.light import LightTrial
 from tests.sweeps.test_schedule import HALVING
@@ -63,7 +63,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Stud
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DDSWEEP_CACHE", str(folder / "cache"))
         patch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
         study = asked(loggers=["tensorboard"])
         try:
             yield study, *run(study, str(folder / "store")), folder_of("tensorboard", study_id(study))
@@ -125,6 +125,33 @@ def test_tensorboard_is_told_of_every_trial_under_its_label_and_keeps_it(done):
 def test_running_again_finds_nothing_to_run(done):
     study, files, _, _ = done
     assert Schedule(study).pending(files.find) == []
+
+
+def test_what_the_driver_has_just_read_is_not_read_again(done, monkeypatch):
+    study, files, _, _ = done
+    found = files.commits()
+    asked_for = []
+    monkeypatch.setattr(files, "find", lambda trial: asked_for.append(trial))
+    searcher = GenerationSearcher(study, files, lambda event: None, found)
+    assert searcher.suggest("tune-0") == GenerationSearcher.FINISHED
+    assert asked_for == [] and searcher.error is None
+
+
+def test_a_trial_that_is_committed_where_nobody_reads_it_ends_the_search(tmp_path):
+    study = asked(max_failures=2)
+    files = StudyFiles(open_store(str(tmp_path / "store")), study_id(study))
+    files.write_manifest(make_manifest(study))
+    searcher = GenerationSearcher(study, files, lambda event: None)
+    handed_out = []
+    for n in range(20):
+        trial = searcher.suggest(f"tune-{n}")
+        if trial == GenerationSearcher.FINISHED:
+            break
+        handed_out.append(trial["label"])
+        searcher.on_trial_complete(f"tune-{n}", {"done": True, "status": "done"})
+    assert handed_out == ["base-tiny-llama"] * 3
+    assert isinstance(searcher.error, StudyFailed)
+    assert "base-tiny-llama" in str(searcher.error) and "cannot be read back, 3 times over" in str(searcher.error)
 
 
 def test_a_logger_that_is_not_installed_says_what_to_install(monkeypatch):

@@ -37,7 +37,7 @@ SFT = LoraSftConfig(learning_rate=1e-2, epochs=2, batch_size=4, gradient_accumul
 
 @pytest.fixture(scope="module", autouse=True)
 def session() -> Iterator[None]:
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()
 
@@ -74,7 +74,7 @@ def losses(files: StudyFiles) -> dict[tuple[str, int], list[float]]:
     blocks = Blocks(files.store)
     return {
         (commit["spec"]["label"], stage): described["meta"]["losses"]
-        for commit in files.intact().values()
+        for commit in files.commits().values()
         for stage, entry in enumerate(commit["blocks"]["train"])
         for described in [json.loads(blocks.store.read(f"blocks/train/{entry['key']}/block.json"))]
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from storage import open_store
 from storage.blocks import Blocks
 from storage.bundles import load_bundle
 from storage.commits import StudyFiles
+from storage.garbage import find_garbage
+from storage.inventory import take_inventory
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.plan import TrialSpec, coverage, make_manifest, study_id
 from sweeps.run import judge_study
 from sweeps.schedule import Schedule
 from sweeps.train import directly
+from tests.chat_server import ChatServer, said
 from tests.sweeps.helpers import smoke
 from tests.sweeps.small_studies import performed, workbench
 
@@ -40,14 +44,14 @@ def two_stages(**changes: Any) -> dict[str, Any]:
 
 
 def commits(files: StudyFiles) -> dict[str, dict[str, Any]]:
-    return {commit["spec"]["label"]: commit for commit in files.intact().values()}
+    return {commit["spec"]["label"]: commit for commit in files.commits().values()}
 
 
 @pytest.mark.parametrize("subject", LAYOUTS)
 def test_both_stages_run_on_every_layout_from_prompts_to_a_verdict(subject: str, tmp_path: Path) -> None:
     space = {"learning_rate": [3e-2], "lora_rank": [4]}
     data = two_stages(subject=subject, search={"space": space, "generations": 1, "trials_per_generation": 1})
-    files = performed(data, tmp_path / "store")
+    files = performed(data, tmp_path / "my store")
     done = commits(files)
     assert {commit["error"] for commit in done.values()} == {None}
     treated = done["treated-seed-1"]
@@ -62,9 +66,20 @@ def test_both_stages_run_on_every_layout_from_prompts_to_a_verdict(subject: str,
     main = rows.filter((pl.col("arm") == "baseline") & (pl.col("variant") == "main")).sort("prompt_id")
     assert said["identity"] == main["response"].to_list()
     assert said["identity"] not in (said["placebo"], said["prompt_control"])
-    verdict = judge_study(files.store, files.study_id).verdict
-    audits = {audit.id: audit.status for audit in verdict.audits}
+    judged = judge_study(files.store, files.study_id)
+    assert Path(judged.report).is_file()
+    audits = {audit.id: audit.status for audit in judged.verdict.audits}
     assert audits["identity_mismatch"] == audits["edit_applied"] == audits["contamination"] == "pass"
+
+
+def test_commits_lead_to_the_blocks_that_a_judges_worth_was_told_by(tmp_path: Path) -> None:
+    with ChatServer(lambda body, seen: said('{"mcas": 1}')).running() as server:
+        judge = {"judge": "mcas", "model": {"backend": "openai", "model": "m", "base_url": server.url}}
+        data = two_stages(judges=["checklist", judge], claim={"axis": "mcas", "direction": "increase"})
+        files = performed(data, tmp_path / "store", until=lambda spec: spec.role != "base")
+    (base,) = commits(files).values()
+    assert len(base["blocks"]["judge"]) > len(base["blocks"]["generate"]) * 2
+    assert find_garbage(take_inventory(files.store), timedelta(0)).garbage == []
 
 
 def test_a_hybrid_model_is_told_of_the_layers_that_no_adapter_reaches() -> None:

@@ -25,6 +25,7 @@ from judges import make_judge
 from sweeps import judging
 from sweeps.cli import app
 from tests.chat_server import ChatServer, error, said
+from tests.sweeps.outside import Ports
 
 
 def run(*arguments: str | Path, keys: str = "") -> tuple[int, str]:
@@ -334,7 +335,11 @@ def test_a_served_pool_scores_a_file_and_stops_at_ctrl_c(
     address, process = served
     assert process.stdout is not None
     said_there = process.stdout.readline()  # told when the pool answers
+    assert said_there.startswith("dashboard http://127.0.0.1:")
     assert httpx2.get(f"{address}/health").status_code == 200
+    ports = Ports()
+    ports.look(process.pid)
+    assert len(ports.seen) >= 8 and ports.beyond_loopback() == set()
     rows = answers(here)
     status, told = run("judge", "score", rows, "--judge", "delivery", "--address", address, "-o", "out.jsonl")
     assert status == 2 and "send the token" in told
