@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,6 +113,7 @@ class Run:
 
     def __post_init__(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="ddsweep-faults-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._out, self._err = folder / "out", folder / "err"
         (folder / "study.yaml").write_text(yaml.safe_dump(self.study))
         environment = {**os.environ, **self.env}

@@ -329,6 +329,7 @@ def served(here: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process.wait(timeout=60)
 
 
+@pytest.mark.alone
 def test_a_served_pool_scores_a_file_and_stops_at_ctrl_c(
     here: Path, served: tuple[str, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,7 +343,7 @@ def test_a_served_pool_scores_a_file_and_stops_at_ctrl_c(
     assert len(ports.seen) >= 8 and ports.beyond_loopback() == set()
     rows = answers(here)
     status, told = run("judge", "score", rows, "--judge", "delivery", "--address", address, "-o", "out.jsonl")
-    assert status == 2 and "send the token" in told
+    assert status == 2 and "send the pool's token" in told
     monkeypatch.setenv("DDSWEEP_JUDGE_TOKEN", "of-the-test")
     assert run("judge", "score", rows, "--judge", "delivery", "--address", address, "-o", "out.jsonl")[0] == 0
     assert {one["score"] for one in judgements(here / "out.jsonl")} == {1.0}
