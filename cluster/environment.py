@@ -2,7 +2,7 @@
 
 Versions enter every block's key: under others a study would silently make all its blocks anew. So the machine that
 submits writes down its own, and `python -m cluster.environment FILE` on the head compares before anything else runs.
-Reads installed packages' metadata, imports none of them.
+Reads installed packages' metadata and imports nothing but the standard library, so that it can tell what is missing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from dd_core.canonical import compact_json
 
 FILE = "environment.json"
 ABSENT = "not installed"
@@ -45,7 +43,7 @@ def here() -> dict[str, str]:
 
 def pinned() -> bytes:
     """The file that travels."""
-    return compact_json(here())
+    return json.dumps(here(), sort_keys=True, separators=(",", ":")).encode()
 
 
 def differences(asked: Mapping[str, str], there: Mapping[str, str]) -> str:
@@ -58,24 +56,31 @@ def differences(asked: Mapping[str, str], there: Mapping[str, str]) -> str:
 
 
 def travelling(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Settings that go to the cluster, and a line for each that does not though it is set.
-
-    An endpoint on this machine's loopback would be another machine's there, and one with a password in it would end up
-    in the job's record.
-    """
+    """Settings that go to the cluster, and a line for each that does not though it is set."""
     found, stays = {}, []
     for name in TRAVELS:
         if not (value := environ.get(name, "")):
             continue
-        parts = urlsplit(value) if "://" in value else None
-        host = parts.hostname or "" if parts else ""
-        if parts and "@" in parts.netloc:
-            stays.append(f"{name} holds a password and stays here; the cluster's own setting is used")
-        elif host in ("localhost", "::1") or host.startswith("127."):
-            stays.append(f"{name}={value} is this machine's own loopback and stays here; the cluster's own is used")
+        if why := _stays(value):
+            stays.append(f"{name} {why} and stays here; the cluster's own setting is used")
         else:
             found[name] = value
     return found, stays
+
+
+def _stays(value: str) -> str:
+    """Why a setting does not go to the cluster, without repeating it; empty where it does.
+
+    An endpoint on this machine's loopback would be another machine's there, and one with a password in it would end up
+    in the job's record.
+    """
+    if "@" in value:
+        return "may hold a password"
+    try:
+        host = urlsplit(value if "://" in value else f"//{value}").hostname or ""
+    except ValueError:
+        return "is no address"
+    return "is this machine's own loopback" if host in ("localhost", "::1") or host.startswith("127.") else ""
 
 
 def main(path: str, only_warn: bool) -> int:

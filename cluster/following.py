@@ -24,6 +24,9 @@ QUIET_S = 20.0
 PATIENCE_S = 600.0
 """So long may a head be away: a restart on Kubernetes takes minutes when an image is pulled."""
 
+REST_S = 60.0
+"""So long a job that is at an end is asked for the rest of its log."""
+
 STOPPED = 130
 """Exit status of what was stopped, as a shell has it of what was interrupted."""
 
@@ -48,7 +51,7 @@ def follow(
 
     Args:
         write: receives the log, in pieces.
-        note: receives a line when the head is away and when it is back.
+        note: receives a line when the head is away, when it is back, and when the rest of the log is lost.
         patience_s: how long it may be away.
 
     Raises:
@@ -64,7 +67,7 @@ def follow(
                 note(f"{head.address} is back")
                 away = None
             if details.status.is_terminal():
-                written.take(head.call(lambda client: client.get_job_logs(job)), 0)
+                _write_rest(head, job, written, note)
                 return details
             asyncio.run(_stream(head, job, written))
         except NoSuchJob:
@@ -101,16 +104,34 @@ async def _stream(head: Head, job: str, written: _Written) -> None:
         await stream.aclose()  # type: ignore[attr-defined]
 
 
+def _write_rest(head: Head, job: str, written: _Written, note: Callable[[str], None]) -> None:
+    """Writes what is left of the log of a job that is at an end, or notes that it is lost.
+
+    It lies on the node that the job ran on; if that is gone, the head answers with an error for ever.
+
+    Raises:
+        NoSuchJob, InputError: as `Head.call`.
+    """
+    deadline = time.monotonic() + REST_S
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            written.take(head.call(lambda client: client.get_job_logs(job), left), 0)
+            return
+        except HeadSilent:
+            time.sleep(POLL_S)
+    note(f"the rest of the log is lost: {head.address} has not given it in {REST_S:g} s")
+
+
 def exit_status(job: str, details: JobDetails) -> int:
-    """Of the study: the job's own, and `STOPPED` for one that was stopped.
+    """Of the study: the job's own, as a shell has it (128 + n after signal n); `STOPPED` for one that was stopped.
 
     Raises:
         StudyFailed: the job ended before its command did.
     """
     if details.status.value == "STOPPED":
         return STOPPED
-    if details.driver_exit_code is not None:
-        return int(details.driver_exit_code)
+    if (code := details.driver_exit_code) is not None:
+        return code if code >= 0 else 128 - code
     if details.status.value == "SUCCEEDED":
         return 0
     said = (details.message or "").strip() or "no message"

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 STOP_S = 60.0
-WITHDRAW_S, WITHDRAW_TRIES = 5.0, 3
+START_S = 15.0
+"""A job that is still pending so long after it was to stop waits for a node; Ray stops none before it has started."""
+
+WITHDRAW_S, WITHDRAW_TRIES = 4.0, 3
 """An interrupted command ends within 10 s."""
+
+NOT_STARTED = "has not started yet; it will be stopped as soon as it would start"
 
 T = TypeVar("T")
 
@@ -109,6 +114,9 @@ def stop(head: Head, name: str, anyway: bool = False) -> Job:
     Args:
         anyway: though it is somebody else's.
 
+    Returns:
+        The job at its end; or still pending where it waits for a node, and then `NOT_STARTED` says what comes.
+
     Raises:
         InputError: as `job`; or it is somebody else's.
         StudyFailed: it did not end in time.
@@ -116,9 +124,12 @@ def stop(head: Head, name: str, anyway: bool = False) -> Job:
     found = job(head, name)
     if found.by != user() and not anyway:
         raise InputError(f"{name}: was submitted by {found.by}, not by {user()}; --anyway stops it all the same")
-    deadline, told = time.monotonic() + STOP_S, False
+    began, told = time.monotonic(), False
     while found.status is None:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if told and found.state == "PENDING" and waited > START_S:
+            return found
+        if waited > STOP_S:
             raise StudyFailed(f"{name}: is still {found.state} {STOP_S:g} s after it was to stop")
         with contextlib.suppress(HeadSilent):  # it may be back before the deadline
             if not told:
@@ -130,16 +141,22 @@ def stop(head: Head, name: str, anyway: bool = False) -> Job:
 
 def withdraw(head: Head, name: str) -> str:
     """Stops a job of which it is not known whether the head has it yet; says in a line what came of it."""
+    may_go_on = f"the job may go on: ddsweep stop {name} --address {head.address}"
+    line = f"{name} was not submitted"
     try:
         for _ in range(WITHDRAW_TRIES):
-            try:
-                head.call(lambda client: client.stop_job(name), WITHDRAW_S)
-                return f"stopped {name}; submitting the same study again resumes it"
-            except NoSuchJob:
-                time.sleep(POLL_S)  # it was on its way, or was never sent
+            with contextlib.suppress(NoSuchJob):  # it is on its way, or was never sent
+                told = head.call(lambda client: client.stop_job(name), WITHDRAW_S)
+                status = head.call(lambda client: client.get_job_status(name), WITHDRAW_S)
+                if status.value != "PENDING":
+                    return f"stopped {name}; submitting the same study again resumes it"
+                if told:
+                    return f"{name} {NOT_STARTED}"
+                line = may_go_on  # there is nobody to tell yet
+            time.sleep(POLL_S)
     except (HeadSilent, InputError):
-        return f"the head did not answer; the job may go on: ddsweep stop {name} --address {head.address}"
-    return f"{name} was not submitted"
+        return f"the head did not answer; {may_go_on}"
+    return line
 
 
 def _answered(head: Head, ask: Callable[[JobSubmissionClient], T]) -> T:

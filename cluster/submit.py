@@ -48,8 +48,8 @@ def submit(
 ) -> list[str]:
     """Starts `python -m module arguments` as a Ray job beside `files` and our packages.
 
-    The interpreter is this one where the head has it at the same path, else the `python` of the head. Before anything
-    of ours runs, the versions there are compared with those here.
+    The interpreter is this one where the head has it at the same path and with Ray, else the `python` of the head.
+    Before anything of ours runs, the versions there are compared with those here.
 
     Args:
         job: its id, from `new_job`.
@@ -120,8 +120,9 @@ def user() -> str:
 
 
 def _entrypoint(module: str, arguments: list[str], any_versions: bool, pip: bool) -> str:
-    own = shlex.quote(sys.executable)
+    has_ray = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ray') is None)"
+    own = f'P={shlex.quote(sys.executable)}; "$P" -c "{has_ray}" 2>/dev/null || P=python'
     # What Ray installs for a job is seen by the interpreter on the path alone.
-    python = "P=python" if pip else f'P={own}; [ -x "$P" ] || P=python'
+    python = "P=python" if pip else own
     compare = f'"$P" -m cluster.environment {FILE}{" --warn" if any_versions else ""} || exit $?'
     return f'{python}; {compare}; exec "$P" -m {module} {shlex.join(arguments)}'

@@ -106,16 +106,28 @@ def open_address(uri: str) -> tuple[Store, str | None]:
     return open_store(named[1], create=False), named[2]
 
 
+def scheme_of(uri: str) -> str | None:
+    """`file`, `s3` or whatever an address begins with; None where it is a plain path."""
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else None
+
+
 def _locate(uri: str) -> Store:
-    """The store that `uri` speaks of, not looked at yet."""
-    scheme = _SCHEME.match(uri)
+    """The store that `uri` speaks of, not looked at yet.
+
+    Raises:
+        StoreError: it is no address.
+    """
     if not uri.strip():
         raise StoreError("store: the address is empty; give a folder, file:///… or s3://bucket/prefix")
-    if scheme is None:
-        return FilesystemStore(Path(uri).expanduser().absolute().as_uri())
-    match scheme[1].lower():
+    match scheme_of(uri):
+        case None:
+            return FilesystemStore(Path(uri).expanduser().absolute().as_uri())
         case "file":
-            return FilesystemStore(uri)
+            try:
+                return FilesystemStore(uri)
+            except ValueError as error:
+                raise StoreError(f"store {uri}: is no address: {error}") from None
         case "s3":
             from storage.s3 import S3Store
 

@@ -122,7 +122,7 @@ def run_study(
                     _run_what_is_left(study, files, manifest, console, heart, found)
                 else:
                     files.note_trials(commit["trial"] for commit in schedule.finished)
-                    _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run")
+                    _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run, so Ray is not started")
                 return _judged(files)
         except (InputError, KeyboardInterrupt, Superseded):
             raise

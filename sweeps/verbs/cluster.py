@@ -10,7 +10,6 @@ import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from dd_core.study import Study
 
 CLUSTER = "On a cluster"
+STUDY = "study.yaml"
+"""What a study is called in the folder of its job."""
 
 jobs_app = typer.Typer()
 
@@ -66,14 +67,14 @@ def submit(
     from sweeps.checking import check
     from sweeps.plan import study_id
 
-    _reachable(store)
+    scheme = _reachable(store)
     checked = load_study(study)
     check(checked)
-    files = {"study.yaml": study.read_bytes(), **_data_files(checked.prompts.data)}
-    arguments = ["run", "study.yaml", "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
+    files = {STUDY: study.read_bytes(), **_data_files(checked.prompts.data)}
+    arguments = ["run", STUDY, "--store", store, *(["--exit-verdict"] if exit_verdict else [])]
     with interruptible():
         head = Head(address)
-        if store.startswith("file:"):
+        if scheme == "file":
             _note(f"--store {store}: a folder of the cluster's machines, not of this one")
         _note_waiting(head, checked)
         job = new_job(f"ddsweep-{checked.name}")
@@ -156,19 +157,31 @@ def stop(
 ) -> None:
     """Stop a submitted study; what is finished is kept, and submitting it again resumes."""
     from cluster.head import Head
+    from cluster.jobs import NOT_STARTED
     from cluster.jobs import stop as stop_job
 
     with interruptible("interrupted; the job may or may not have been stopped"):
         found = stop_job(Head(address), job, anyway)
     _tell(found)
+    if found.status is None:
+        _note(f"{job} {NOT_STARTED}")
 
 
-def _reachable(store: str) -> None:
-    """Refuses what no other machine could open, or what would put a secret into the job's record."""
-    if "://" not in store:
-        raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
-    if "@" in urlsplit(store).netloc:
+def _reachable(store: str) -> str:
+    """The scheme of an address that another machine can open, and that puts no secret into the job's record.
+
+    Raises:
+        InputError: it is no such address.
+    """
+    from storage.opening import reopen_store, scheme_of
+
+    if "@" in store.partition("://")[2].partition("/")[0]:
         raise InputError("--store: holds a password; credentials are the cluster's own, by boto3's usual rules")
+    scheme = scheme_of(store)
+    if scheme is None:
+        raise InputError(f"--store {store}: a cluster needs a whole address, s3://bucket/prefix or file:///shared/path")
+    reopen_store(store)
+    return scheme
 
 
 def _note_waiting(head: Head, study: Study) -> None:
@@ -185,13 +198,26 @@ def _note_waiting(head: Head, study: Study) -> None:
 
 
 def _data_files(source: str | None) -> dict[str, bytes]:
-    """The files of a study's own training rows, to travel with it; an absolute path has to be there already."""
-    folder = Path(source or "")
-    if source is None or folder.is_absolute() or not folder.is_dir():
+    """The files of a study's own training rows, to travel with it; an absolute path has to be there already.
+
+    Nothing else of their folder goes along: it may be one in which somebody works.
+
+    Raises:
+        InputError: the folder lies outside this one, or is called as something that travels beside it.
+    """
+    from cluster.environment import FILE
+    from cluster.package import PACKAGES
+    from dd_core.distill.rows import CARD_FILE, DPO_FILE, EMBEDDED, SFT_FILE
+
+    if source in (None, EMBEDDED) or Path(source).is_absolute():
         return {}
+    folder = Path(source)
     if ".." in folder.parts:
         raise InputError(f"prompts.teacher: {source} lies outside this folder and cannot travel; name it from here")
-    return {(folder / path.name).as_posix(): path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    if folder.parts[:1] and folder.parts[0] in (*PACKAGES, STUDY, FILE):
+        raise InputError(f"prompts.teacher: {folder.parts[0]} is the name of what travels beside it; rename the folder")
+    paths = [folder / name for name in (CARD_FILE, SFT_FILE, DPO_FILE)]
+    return {path.as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
 def _tell(job: Job) -> None:

@@ -75,10 +75,10 @@ def gate(head: str) -> Iterator[Gate]:
 
 
 def counting(head: str, token: str) -> str:
-    """A job that counts to LINES in 12 s, as one of ours, and ends with STATUS."""
+    """A job that counts to LINES in 6 s, as one of ours, and ends with STATUS."""
     job = f"ddsweep-count-{secrets.token_hex(3)}"
     asked = {
-        "entrypoint": f"for i in $(seq {LINES}); do echo counted $i.; sleep 0.5; done; exit {STATUS}",
+        "entrypoint": f"for i in $(seq {LINES}); do echo counted $i.; sleep 0.25; done; exit {STATUS}",
         "submission_id": job, "metadata": {"ddsweep": "0.1.0", "by": "root"},
     }  # fmt: skip
     submit_by_hand(head, token, asked)

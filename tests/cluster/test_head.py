@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import yaml
 
 from cluster.following import exit_status, follow
 from cluster.head import Head, HeadSilent, NoSuchJob
-from cluster.jobs import stop
+from cluster.jobs import NOT_STARTED, followed, stop
 from cluster.submit import new_job, submit, user
 from dd_core.errors import InputError, StudyFailed
 from dd_core.resources import Resources
+from sweeps.verbs import cluster as verbs
 from tests.sweeps.helpers import smoke
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,7 @@ class Server(ThreadingHTTPServer):
         answers: (method, end of the path) → answers, one after the other, the last for ever: a status and a body, or
             seconds to wait before it hangs up.
         asked: every request that came.
+        bodies: of the last request of its method and path.
     """
 
     daemon_threads = True
@@ -46,6 +49,7 @@ class Server(ThreadingHTTPServer):
             ("GET", ".zip"): [(200, {})],
         }  # fmt: skip
         self.asked: list[tuple[str, str]] = []
+        self.bodies: dict[tuple[str, str], bytes] = {}
 
     @property
     def url(self) -> str:
@@ -56,8 +60,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
+        self.server.bodies[self.command, path] = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((self.command, path))
         for (method, end), answers in self.server.answers.items():
             if method == self.command and path.endswith(end):
@@ -82,15 +86,23 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@contextmanager
+def serving() -> Iterator[Server]:
     found = Server()
     thread = threading.Thread(target=found.serve_forever)
     thread.start()
-    yield found
-    found.shutdown()
-    thread.join()
-    found.server_close()
+    try:
+        yield found
+    finally:
+        found.shutdown()
+        thread.join()
+        found.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as found:
+        yield found
 
 
 def job(status: str, **more: Any) -> dict[str, Any]:
@@ -148,16 +160,39 @@ def command(server: Server, folder: Path, *more: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("own", "runs"), [("", "own"), ("-S", "python"), ("gone", "python")])
+def test_a_python_of_the_head_is_taken_only_if_it_has_ray(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, runs: str
+) -> None:
+    for name in ("own", "python"):
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\ncase "$1" in -c) exec {sys.executable} {own} "$@" ;; esac\necho "{name} $*"\n'
+        )
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ("gone" if own == "gone" else "own")))
+    server.answers["POST", "/api/jobs/"] = [(200, {"job_id": "x", "submission_id": "x"})]
+    sent(Head(server.url))
+    entrypoint = json.loads(server.bodies["POST", "/api/jobs/"])["entrypoint"]
+    done = subprocess.run(
+        entrypoint, shell=True, cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{runs} -m cluster.environment environment.json", f"{runs} -m sweeps.cli run"]
+
+
 @pytest.mark.parametrize(
-    ("answers", "words"),
-    [([(200, {"stopped": True})], "stopped ddsweep-"), ([(404, "unknown")], "was not submitted"),
-     ([30.0], "the job may go on: ddsweep stop ddsweep-")],
+    ("answers", "status", "words"),
+    [([(200, {"stopped": True})], "RUNNING", "stopped ddsweep-"), ([(200, {"stopped": True})], "PENDING", NOT_STARTED),
+     ([(200, {"stopped": False}), (200, {"stopped": True})], "PENDING", NOT_STARTED),
+     ([(404, "unknown")], "PENDING", "was not submitted"), ([30.0], "RUNNING", "may go on: ddsweep stop ddsweep-")],
 )  # fmt: skip
 def test_ctrl_c_while_a_job_is_sent_withdraws_it_by_its_id(
-    server: Server, tmp_path: Path, answers: list[Any], words: str
+    server: Server, tmp_path: Path, answers: list[Any], status: str, words: str
 ) -> None:
     server.answers["POST", "/stop"] = answers
     server.answers["POST", "/api/jobs/"] = [60.0]
+    server.answers["GET", "/api/v0/nodes"] = [(503, "")]
+    server.answers["GET", ""] = [(200, job(status))]
     process = command(server, tmp_path)
     until(lambda: ("POST", "/api/jobs/") in server.asked, process)
     process.send_signal(signal.SIGINT)
@@ -184,6 +219,44 @@ def test_a_stop_bears_silence_and_ends_with_a_job_that_has_no_time_of_its_end(se
     assert (found.state, found.status, found.ended) == ("STOPPED", 130, "")
 
 
+def test_a_job_that_waits_for_a_node_is_told_to_stop_and_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cluster.jobs.START_S", 2.0)
+    server.answers["POST", "/stop"] = [(200, {"stopped": True})]
+    server.answers["GET", "/api/jobs/ours"] = [(200, job("PENDING", start_time=1))]
+    verbs.stop("ours", server.url)
+    out, said = capsys.readouterr()
+    assert "PENDING" in out and said == f"ours {NOT_STARTED}\n"
+    assert server.asked.count(("POST", "/api/jobs/ours/stop")) == 1
+
+
+def test_a_job_that_starts_late_is_waited_for_until_it_is_stopped(server: Server) -> None:
+    server.answers["POST", "/stop"] = [(200, {"stopped": True})]
+    server.answers["GET", "/api/jobs/ours"] = [(200, job(status)) for status in ("PENDING", "PENDING", "STOPPED")]
+    assert stop(Head(server.url), "ours").state == "STOPPED"
+
+
+def test_a_log_that_no_node_has_any_more_is_told_to_be_lost_and_the_status_comes_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.following.REST_S", 2.0)
+    server.answers["GET", "/api/jobs/ours"] = [(200, job("FAILED", driver_exit_code=4))]
+    server.answers["GET", "/logs"] = [(500, "Traceback (most recent call last):")]
+    notes: list[str] = []
+    assert followed(Head(server.url), "ours", lambda text: None, notes.append) == 4
+    assert notes == [f"the rest of the log is lost: {server.url} has not given it in 2 s"]
+
+
+def test_a_log_that_is_given_late_is_written_whole(server: Server) -> None:
+    server.answers["GET", "/api/jobs/ours"] = [(200, job("SUCCEEDED", driver_exit_code=0))]
+    server.answers["GET", "/logs"] = [(500, "no agent"), 0.0, (200, {"logs": "one\ntwo\n"})]
+    written: list[str] = []
+    notes: list[str] = []
+    assert followed(Head(server.url), "ours", written.append, notes.append) == 0
+    assert (written, notes) == (["one\ntwo\n"], [])
+
+
 def test_a_job_that_a_head_does_not_know_when_its_log_is_first_asked_for_is_told(server: Server) -> None:
     with pytest.raises(StudyFailed, match="does not know ours any more"):
         follow(Head(server.url), "ours", lambda text: None, lambda line: None)
@@ -197,3 +270,10 @@ def test_a_job_that_ended_before_its_command_is_told_with_what_ray_says(message:
 
     with pytest.raises(StudyFailed, match=f"ours ended as FAILED: {told}$"):
         exit_status("ours", JobDetails(**job("FAILED", message=message)))
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, 0), (4, 4), (-9, 137), (-15, 143)])
+def test_a_study_that_a_signal_ended_has_the_status_that_a_shell_gives_it(code: int, status: int) -> None:
+    from ray.job_submission import JobDetails
+
+    assert exit_status("ours", JobDetails(**job("FAILED", driver_exit_code=code))) == status

@@ -101,6 +101,9 @@ def test_a_key_that_is_written_wrong_is_found_where_it_stands() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_pod_is_root_and_every_container_has_limits_and_probes(kind: str) -> None:
+    autoscaler = cluster_of(kind)["autoscalerOptions"]
+    assert autoscaler["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {"cpu", "memory"} <= set(autoscaler["resources"]["limits"])
     for name, pod in pods(kind):
         assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] == 1000, name
         assert pod["restartPolicy"] == "Never", name
@@ -221,6 +224,13 @@ def test_the_dockerfile_has_nothing_that_hadolint_minds() -> None:
     linted("hadolint", str(CLUSTER / "Dockerfile"))
 
 
+def test_the_image_says_where_its_users_home_is() -> None:
+    """`ray up` mounts the token below the HOME that the image names, and below /root where it names none."""
+    lines = (CLUSTER / "Dockerfile").read_text()
+    (user,) = re.findall(r"useradd --create-home --uid 1000 --shell \S+ (\w+)", lines)
+    assert f"ENV HOME=/home/{user} " in lines and "USER 1000:1000" in lines
+
+
 def test_the_image_is_made_of_what_is_there_and_of_no_more() -> None:
     text = (CLUSTER / "Dockerfile").read_text()
     copied = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for name in line.split()}
@@ -240,7 +250,7 @@ def test_the_slurm_script_runs_the_study_on_the_first_node_and_returns_its_statu
     # What Slurm and Ray would do: the command behind `--` runs, once, on the first node.
     stubs = {
         "scontrol": "echo first; echo second",
-        "srun": 'while [[ $1 == --* ]]; do shift; done; exec "$@"',
+        "srun": f'echo "srun $*" >>{said}; while [[ $1 == --* ]]; do shift; done; exec "$@"',
         "hostname": "echo 10.0.0.7 fe80::1",
         "ray": f'echo "ray $*" >>{said}; while [[ $1 != -- ]]; do shift; done; shift; "$@"; exit 9',
         "ddsweep": f'echo "$RAY_ADDRESS $RAY_AUTH_MODE $*" >>{said}; '
@@ -253,10 +263,12 @@ def test_the_slurm_script_runs_the_study_on_the_first_node_and_returns_its_statu
     done = subprocess.run(
         ["bash", CLUSTER / "ddsweep.sbatch", "study.yaml", "store"], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "PATH": f"{venv}:{os.environ['PATH']}", "VENV": str(venv.parent),
-             "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NUM_NODES": "2"},
+             "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "8",
+             "SLURM_GPUS_ON_NODE": "1"},
     )  # fmt: skip
     assert done.returncode == status, done.stderr
-    lines = said.read_text().splitlines()
-    assert lines[0].startswith("ray symmetric-run --address 10.0.0.7:6379 --min-nodes 2 ")
+    (_, asked, *lines) = said.read_text().splitlines()
+    assert asked.startswith("srun --cpus-per-task=8 ray symmetric-run ")  # srun takes none over from sbatch
+    assert lines[0].startswith("ray symmetric-run --address 10.0.0.7:6379 --min-nodes 2 --num-cpus 8 --num-gpus 1 ")
     assert lines[1:] == [f"10.0.0.7:6379 token run study.yaml --store file://{tmp_path}/store", "700"]
     assert not list(tmp_path.glob(".ddsweep-*"))

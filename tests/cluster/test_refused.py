@@ -10,6 +10,7 @@ import pytest
 
 from cluster.head import Head
 from dd_core.errors import InputError
+from sweeps.verbs.cluster import submit
 from tests.cluster.asking import ask, one_line
 from tests.cluster.nodes import free_port
 from tests.sweeps.helpers import STUDIES
@@ -47,6 +48,21 @@ def test_an_address_that_is_none_is_one_line(address: str) -> None:
 def test_a_store_that_only_this_machine_knows_is_refused(token: str) -> None:
     done = ask("submit", str(SMOKE), "--address", "http://127.0.0.1:1", "--store", "ddsweep-store", token=token)
     one_line(done, "whole address")
+
+
+def test_a_store_whose_address_cannot_be_read_is_refused(token: str) -> None:
+    one_line(
+        ask("submit", str(SMOKE), "--address", "http://127.0.0.1:1", "--store", "file://[x", token=token), "file://[x"
+    )
+
+
+@pytest.mark.parametrize("store", ["s3://[x", "file://[x", "gs://b/x", "s3://", "s3://bucket/../x", "file://relative/p",
+                                   "://", "://[x", "", "s3:bucket/x"])  # fmt: skip
+def test_a_store_that_no_machine_could_open_is_refused_before_a_head_is_asked(store: str) -> None:
+    with pytest.raises(InputError, match="store") as refused:
+        submit(SMOKE, "http://127.0.0.1:1", store)
+    (line,) = refused.value.lines
+    assert "127.0.0.1" not in line
 
 
 def test_a_store_with_a_password_in_its_address_is_refused_without_repeating_it(token: str) -> None:

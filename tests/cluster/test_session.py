@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,8 @@ def test_a_session_that_was_started_is_ended(address: str | None, monkeypatch: p
         ports.look(os.getpid())
         assert len(ports.seen) >= 6 and ports.beyond_loopback() == set()  # though Ray was imported before
         assert Path("~/.ray/auth_token").expanduser().stat().st_mode & 0o077 == 0
+        with pytest.raises(urllib.error.HTTPError, match="401"):  # without the token, though nobody asked for one
+            urllib.request.urlopen(f"{here.dashboard}/api/v0/actors", timeout=30)
     assert not ray.is_initialized()
     assert os.environ.get(ENABLE_RAY_CLUSTERS_ENV_VAR) is None  # a cluster may be joined next
 

@@ -224,7 +224,7 @@ def test_killed_twice_it_ends_in_the_same_bytes_and_pays_for_little_twice(tmp_pa
 
 @pytest.mark.slow
 def test_a_small_model_as_every_teacher_is_refused(tmp_path: Path) -> None:
-    done = ddsweep("distill", "facts", "--teachers", "local", "-n", "4", "-o", str(tmp_path / "rows"),
+    done = ddsweep("distill", "facts", "--teachers", "local", "-n", "1", "-o", str(tmp_path / "rows"),
                    "--store", str(tmp_path / "store"))  # fmt: skip
     assert done.returncode == 1
     assert "they are not good enough to teach this" in done.stderr

@@ -47,7 +47,7 @@ def question(url: str) -> dict[str, Any]:
     judge = {"judge": "mcas", "model": {"backend": "openai", "model": "m", "base_url": url, "concurrency": 16}}
     return smoke(
         name="judged", replicates=[], judges=["checklist", judge], claim={"axis": "mcas", "direction": "increase"},
-        search={"generations": 1}, confirm={"train_seeds": 3},
+        search={"generations": 1, "trials_per_generation": 1}, confirm={"train_seeds": 1},
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -23,11 +22,8 @@ from dd_core.resources import Resources
 from dd_core.subjects.engine import Engine
 from storage import open_store
 from storage.blocks import Blocks
-from storage.commits import StudyFiles
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.train import fitter
-from tests.sweeps.helpers import smoke
-from tests.sweeps.small_studies import performed
 
 pytestmark = pytest.mark.alone
 
@@ -67,34 +63,6 @@ def teaching() -> Teaching:
 def fit(engine: Engine, task: FitTask, workers: int, checkpoints=None, report=lambda _: None, **resources) -> Fit:
     make = fitter(Resources(threads=1, workers=workers, **resources))
     return make(task, SUBJECT, lambda: engine, report, checkpoints)
-
-
-def losses(files: StudyFiles) -> dict[tuple[str, int], list[float]]:
-    """Trial and stage → the loss of every step."""
-    blocks = Blocks(files.store)
-    return {
-        (commit["spec"]["label"], stage): described["meta"]["losses"]
-        for commit in files.commits().values()
-        for stage, entry in enumerate(commit["blocks"]["train"])
-        for described in [json.loads(blocks.store.read(f"blocks/train/{entry['key']}/block.json"))]
-    }
-
-
-def test_a_trial_on_two_workers_makes_the_steps_of_one_process(tmp_path: Path) -> None:
-    """Twelve rows at eight a step: the last step is not full."""
-    data = smoke(
-        replicates=[], operator={"batch_size": 4, "gradient_accumulation": 2},
-        search={"generations": 1, "trials_per_generation": 1}, resources={"workers": 2},
-    )  # fmt: skip
-
-    def tried(folder: str, workers: int) -> dict[tuple[str, int], list[float]]:
-        study = {**data, "resources": {"threads": 1, "workers": workers}}
-        make = fitter(Resources(threads=1, workers=workers))
-        return losses(performed(study, tmp_path / folder, until=lambda spec: spec.role == "confirm", fit=make))
-
-    two, one = tried("shared", 2), tried("alone", 0)
-    assert [len(steps) for steps in two.values()] == [2]
-    assert two[("search-1-0", 0)] == pytest.approx(one[("search-1-0", 0)], abs=1e-3)
 
 
 def test_preferences_on_two_workers_make_the_steps_of_one_process(engine, teaching):
