@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## one real study from a YAML file to a verdict; installs wha
 	@.venv/bin/ddsweep run sweeps/studies/demo.yaml
 
 .PHONY: test
-# Ray, clocks and peaks of memory want the machine for themselves; the others share its cores.
+# Clocks and peaks of memory want the machine for themselves; the others share its cores.
 test: .venv/.installed-dev ## run the whole test suite (ARGS="-m 'not slow'" leaves out the slow ones)
 ifdef ARGS
 	@.venv/bin/python -m pytest $(ARGS)

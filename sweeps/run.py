@@ -85,7 +85,7 @@ def run_study(
         console: where progress goes; standard output if left out.
 
     Raises:
-        InputError: the study, the store or the machine is not fit to start; nothing was written but the manifest.
+        InputError: the study, the store or the machine is not fit to start; no work was done.
         StudyFailed: no verdict can be reached.
         KeyboardInterrupt: interrupted; what is finished is kept, and running again resumes.
     """
@@ -122,7 +122,10 @@ def run_study(
                     _run_what_is_left(study, files, manifest, console, heart, found)
                 else:
                     files.note_trials(commit["trial"] for commit in schedule.finished)
-                    _say(console, f"{files.study_id}: every trial is in {opened.uri}; nothing to run, so Ray is not started")
+                    _say(
+                        console,
+                        f"{files.study_id}: every trial is in {opened.uri}; nothing to run, so Ray is not started",
+                    )
                 return _judged(files)
         except (InputError, KeyboardInterrupt, Superseded):
             raise

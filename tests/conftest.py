@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSION_MARK = "DDSWEEP_TEST_SESSION"
@@ -50,9 +51,14 @@ def smoke_at_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of `smoke.yaml` as `ddsweep run` leaves it on this machine; to be read, or copied and then written."""
     from tests.sweeps.helpers import STUDIES, ddsweep
 
-    store = tmp_path_factory.mktemp("at-home") / "store"
-    done = ddsweep("run", str(STUDIES / "smoke.yaml"), "--store", str(store))
-    assert done.returncode == 0, done.stderr
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if WORKER in os.environ else base  # of all workers: one of them runs it
+    with FileLock(folder / "at-home.lock"):
+        store = folder / "at-home"
+        if not (folder / "at-home.done").exists():
+            done = ddsweep("run", str(STUDIES / "smoke.yaml"), "--store", str(store))
+            assert done.returncode == 0, done.stderr
+            (folder / "at-home.done").touch()
     return store
 
 

@@ -17,8 +17,6 @@ import pytest
 
 from tests.cluster.asking import ask, submit_by_hand
 
-pytestmark = pytest.mark.alone
-
 ROOT = Path(__file__).parents[2]
 LINES, STATUS = 24, 7
 

@@ -15,7 +15,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.faults.helpers import MOTO, Run
+from tests.conftest import ROOT
+from tests.faults.helpers import COMPUTED, MOTO, Run
 from tests.storage.proxy import Answer, Forward, Meddle, between
 
 if TYPE_CHECKING:
@@ -71,7 +72,16 @@ def bucket(servers: Switch) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(servers: Switch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray's workers that start from now on write down what they compute, for `same`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(COMPUTED, str(tmp_path_factory.mktemp("computed") / "blocks"))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent / "counting"), str(ROOT)]))
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster(servers: Switch, counted: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A head on 127.0.0.1 alone, with a token; every run of the suite joins it by `RAY_ADDRESS`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")  # read when ray is imported

@@ -29,6 +29,8 @@ MARK = "DDSWEEP_TEST_RUN"
 TRIAL, REPLICA = "ray::(WarmTrial|ResourceTrainable|ImplicitFunc)", "ray::ServeReplica"
 MOTO = "DDSWEEP_TEST_MOTO"
 """The S3 server itself, behind the proxy that `AWS_ENDPOINT_URL` names."""
+COMPUTED = "DDSWEEP_TEST_COMPUTED"
+"""The file in which workers write down what they compute (`counting/sitecustomize.py`)."""
 
 
 def question(**changes: Any) -> dict[str, Any]:
@@ -166,6 +168,16 @@ class Run:
         return self
 
 
+def computed(uri: str) -> dict[str, list[str]]:
+    """Block → `new` or `again` for each time that it was computed for a store."""
+    found: dict[str, list[str]] = {}
+    for line in Path(os.environ[COMPUTED]).read_text().splitlines():
+        store, kind, key, when = line.split()
+        if store == uri:
+            found.setdefault(f"{kind}/{key}", []).append(when)
+    return found
+
+
 def processes(title: str, mark: str = "") -> list[psutil.Process]:
     """Processes that descend from this one, or carry `mark` in their environment, whose title begins so."""
     mine, found = set(psutil.Process().children(recursive=True)), []
@@ -181,12 +193,18 @@ def processes(title: str, mark: str = "") -> list[psutil.Process]:
 
 
 def same(uri: str, undisturbed: str, before: dict[str, bytes] | None = None) -> None:
-    """Asserts that a disturbed study ended as the undisturbed one, and that nothing of `before` was made again."""
+    """Asserts that a disturbed study ended as the undisturbed one, that nothing finished was computed again, and that
+    what was finished `before` is as it was."""
     one, other = Look(uri), Look(undisturbed)
     assert one.one("/verdict.json") == other.one("/verdict.json")
     assert rows(uri) == rows(undisturbed)
     after = one.finished()
     assert set(after) == set(other.finished()), "other work was done than in the undisturbed run"
+    done = computed(uri if "://" in uri else Path(uri).as_uri())
+    again = [block for block, times in done.items() if "again" in times]
+    assert not again, "what was finished was computed again"
+    blocks = {"/".join(name.split("/")[1:3]) for name in after if name.startswith("blocks/")}
+    assert blocks <= set(done), "some computation was not counted"
     if before is not None:
-        again = [name for name, data in before.items() if after.get(name) != data]
-        assert not again, "what was finished was made again, or lost"
+        changed = [name for name, data in before.items() if after.get(name) != data]
+        assert not changed, "what was finished was written again, or lost"

@@ -27,8 +27,6 @@ from storage.commits import StudyFiles
 from sweeps import StudyResult, run_study
 from tests.sweeps.helpers import ddsweep, smoke
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[None]:

@@ -18,8 +18,6 @@ from storage.commits import StudyFiles
 from sweeps.run import _reached_by_all, run_study
 from tests.sweeps.helpers import smoke
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:

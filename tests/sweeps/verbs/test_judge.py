@@ -329,7 +329,6 @@ def served(here: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process.wait(timeout=60)
 
 
-@pytest.mark.alone
 def test_a_served_pool_scores_a_file_and_stops_at_ctrl_c(
     here: Path, served: tuple[str, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
