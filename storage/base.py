@@ -63,6 +63,7 @@ class Entry:
     """An object as a listing shows it.
 
     Args:
+        name: its own, which `check_name` may refuse where another program has put it there.
         modified: when it was last written, UTC, by the clock of `Store.now`.
     """
 
@@ -146,7 +147,8 @@ class Store(ABC):
 
     @abstractmethod
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """As `list`, with what a listing tells of each object."""
+        """As `list`, with what a listing tells of each object; and what others have put there under names that
+        `check_name` refuses, which no other method takes."""
 
     @abstractmethod
     def delete(self, name: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dd_core.errors import InputError
 from storage.base import Store
-from storage.opening import open_address
+from storage.opening import explained, open_address
 from storage.states import features
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
         study_id: which study; may be left out when the store has one.
 
     Raises:
-        StoreError: the store cannot be read.
+        StoreError: the store at an address cannot be read; one that is open raises what its medium does.
         InputError: there is no such study, several are there and none is named, or the rows do not pass validation.
         IntegrityError: something that was committed is damaged or missing.
     """
@@ -49,23 +50,24 @@ def open_study(source: str | Store, study_id: str | None = None) -> tuple[StudyF
     from dd_core.falsify.reading import parse_claim
 
     study = find_study(source, study_id)
-    store = study.store
-    manifest = study.manifest()
-    claim = manifest.get("claim")
-    if not isinstance(claim, dict):
-        raise InputError(f"{store.uri}/{study.folder}/manifest.json: it has no `claim`")
-    done = [commit for commit in study.commits().values() if commit.get("status") == "done"]
-    claimed = [commit for commit in done if commit.get("claimed", True)]
+    with _explained(source, study.store):
+        manifest = study.manifest()
+        claim = manifest.get("claim")
+        if not isinstance(claim, dict):
+            raise InputError(f"{study.store.uri}/{study.folder}/manifest.json: it has no `claim`")
+        done = [commit for commit in study.commits().values() if commit.get("status") == "done"]
+        claimed = [commit for commit in done if commit.get("claimed", True)]
+        parsed = parse_claim(claim, f"{study.folder}/manifest.json")
+        tables = {name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES}
+        states, fluency = (_tables(study, claimed, name) for name in ("states", "fluency"))
     said: dict[str, Any] = {"edit": {}, "judges": []}
     for commit in sorted(done, key=lambda commit: bool(commit.get("claimed"))):
         said = united(said, {name: commit[name] for name in said if commit.get(name)})
-    parsed = parse_claim(claim, f"{study.folder}/manifest.json")
-    tables = {name: _rows(study, done if name in ("prompts", "trials") else claimed, name) for name in TABLES}
-    states, ids = features(_tables(study, claimed, "states"))
-    if fluency := _tables(study, claimed, "fluency"):
+    if fluency:
         said["edit"]["guards"] = _guards(parsed, tables["responses"], tables["judgements"], fluency)
+    vectors, ids = features(states)
     bundle = bundle_from_tables(
-        parsed, **tables, **said, features=states, feature_ids=ids, manifest=manifest, source=study.study_id
+        parsed, **tables, **said, features=vectors, feature_ids=ids, manifest=manifest, source=study.study_id
     )
     return study, bundle
 
@@ -77,15 +79,18 @@ def find_study(source: str | Store, study_id: str | None = None) -> StudyFiles:
         source, study_id: as for `open_study`.
 
     Raises:
-        StoreError: the store cannot be read.
+        StoreError: as `open_study`.
         InputError: several studies are there and none is named, there is none, or none can be called so.
     """
     from storage.commits import StudyFiles
 
     store, named = open_address(source) if isinstance(source, str) else (source, None)
     wanted = named if study_id is None else study_id
+    if wanted is None:
+        with _explained(source, store):
+            wanted = _only_study(store)
     try:
-        return StudyFiles(store, _only_study(store) if wanted is None else wanted)
+        return StudyFiles(store, wanted)
     except ValueError as error:
         raise InputError(f"study: {error}") from None
 
@@ -101,6 +106,11 @@ def united(left: Any, right: Any) -> Any:
     if isinstance(left, list) and isinstance(right, list):
         return left + [item for item in right if item not in left]
     return right
+
+
+def _explained(source: str | Store, store: Store) -> AbstractContextManager[None]:
+    """As `explained` for whoever gave an address; who holds an open store may wait for its medium, and ask again."""
+    return explained(store) if isinstance(source, str) else nullcontext()
 
 
 def _only_study(store: Store) -> str:

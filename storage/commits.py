@@ -19,6 +19,7 @@ from dd_core.claim import HASHED, manifest_hash, preregistration_hash
 from dd_core.errors import InputError, IntegrityError
 from storage.base import Store, check_name
 from storage.integrity import of_digest, read_checked
+from storage.named import committed
 from storage.sealed import seal, unseal
 from storage.tables import from_parquet, to_parquet
 
@@ -155,19 +156,33 @@ class StudyFiles:
         """The trials that were written down, [] if none were.
 
         Raises:
-            IntegrityError: the list is damaged; to run the study again mends it.
+            IntegrityError: the list is damaged, or names what is no trial; to run the study again mends it.
         """
-        name = f"{self.folder}/{TRIALS_NAME}"
         try:
-            return [str(one) for one in read_checked(self.store, name, _unsealing(name))["trials"]]
+            return read_checked(self.store, f"{self.folder}/{TRIALS_NAME}", self.listed)
         except KeyError:
             return []
+
+    def listed(self, data: bytes) -> list[str]:
+        """The trials in a list of them.
+
+        Raises:
+            IntegrityError: as `noted`.
+        """
+        name = f"{self.folder}/{TRIALS_NAME}"
+        said = unseal(data, name)
+        try:
+            for trial in said["trials"]:
+                check_name(self._commit_name(trial))
+        except (KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(f"{name} is damaged: it is no list of trials ({error!s:.200})") from error
+        return list(said["trials"])
 
     def find(self, trial_id: str) -> dict[str, Any] | None:
         """The commit of one trial; None if there is none, or if it or one of its tables is damaged or missing."""
         name = self._commit_name(trial_id)
         try:
-            commit = read_checked(self.store, name, _unsealing(name))
+            commit = read_checked(self.store, name, lambda data: committed(data, name, self.folder)).said
             for entry in commit.get("tables", {}).values():
                 self.read_table(entry)
         except KeyError:

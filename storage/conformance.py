@@ -34,6 +34,8 @@ REFUSED = (
     *("a\x00", "%2e%2e/a", "x" * 201, "/".join(["x" * 100] * 6), "x" * 2000, "a/" * 1000 + "a"),
 )
 
+FOREIGN = ("a/my notes.txt", "a/~notes.txt", "a/ä.json", "c d/e", "~notes.txt")
+"""Names that no object may have, and that other programs can give."""
 
 LARGE = bytes(range(256)) * (20 * 2**20 // 256 + 1)
 """More than two parts of any server's usual size, and no multiple of one."""
@@ -183,6 +185,16 @@ class StoreConformance:
         time.sleep(self.listings_lag_s)
         assert store.read("a/b") == b"wrong"
         assert list(store.list("c/")) == ["c/d"]
+
+    def test_what_others_put_there_under_names_of_no_object_shows_as_an_entry_alone(self, store: Store) -> None:
+        store.create("a/b", b"1")
+        for name in FOREIGN:
+            self.raw_write(name, b"strange")
+        time.sleep(self.listings_lag_s)
+        assert [name for name in store.list() if name != FORMAT_NAME] == ["a/b"]
+        found = {entry.name: entry.n_bytes for entry in store.entries()}
+        assert {name: found.get(name) for name in FOREIGN} == dict.fromkeys(FOREIGN, len(b"strange"))
+        assert [entry.name for entry in store.entries("a/")] == ["a/b", *sorted(n for n in FOREIGN if n[:2] == "a/")]
 
     def test_of_many_threads_one_creates(self, store: Store) -> None:
         with ThreadPoolExecutor(16) as pool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,8 +18,11 @@ from urllib.parse import unquote, urlsplit
 from dd_core.errors import StoreError
 from storage.base import Entry, Leftover, Store, check_name, check_prefix, is_name
 
-_TEMPORARY = "~"
+_MARK = "~"
 """First character of a temporary file; no object's name may hold it, so that no listing can show one."""
+
+_TEMPORARY = re.compile(rf"(?:(.+)/)?{_MARK}[0-9a-f]{{32}}")
+"""Path of a temporary file below the root; its group is that of its folder."""
 
 
 def path_of(uri: str) -> Path | None:
@@ -44,6 +48,8 @@ class FilesystemStore(Store):
         root = path_of(uri)
         if root is None:
             raise StoreError(f"store {uri}: a file URI has three slashes and an absolute path, file:///data/store")
+        if "\0" in str(root):
+            raise StoreError(f"store {uri}: no path can hold a null byte")
         self.root = root
         self.uri = self.root.as_uri()
 
@@ -80,12 +86,7 @@ class FilesystemStore(Store):
         return iter(sorted(name for name in self._files(prefix) if is_name(name)))
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        for name in self.list(prefix):
-            try:
-                found = (self.root / name).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # deleted meanwhile
-            yield Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        return self._told(name for name in self._files(prefix) if not _is_temporary(name))
 
     def delete(self, name: str) -> None:
         try:
@@ -98,7 +99,7 @@ class FilesystemStore(Store):
 
     def now(self) -> datetime:
         """By a file that is made and removed, as a file server dates by its clock; by ours where one may only read."""
-        probe = self.root / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        probe = self.root / f"{_MARK}{uuid.uuid4().hex}"
         try:
             probe.touch(exist_ok=False)
         except OSError:
@@ -109,13 +110,8 @@ class FilesystemStore(Store):
             probe.unlink(missing_ok=True)
 
     def leftovers(self) -> Iterator[Leftover]:
-        for name in sorted(self._files("")):
-            if name.rpartition("/")[2].startswith(_TEMPORARY):
-                try:
-                    found = (self.root / name).stat()
-                except FileNotFoundError:
-                    continue
-                yield Leftover(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC), name)
+        for one in self._told(filter(_is_temporary, self._files(""))):
+            yield Leftover(one.name, one.n_bytes, one.modified, one.name)
 
     def discard(self, leftover: Leftover) -> None:
         (self.root / leftover.handle).unlink(missing_ok=True)
@@ -142,10 +138,19 @@ class FilesystemStore(Store):
             inside = "" if parent == "." else f"{parent}/"
             yield from (inside + file for file in files if (inside + file).startswith(prefix))
 
+    def _told(self, names: Iterable[str]) -> Iterator[Entry]:
+        """The files of these names, sorted; without those that were deleted meanwhile."""
+        for name in sorted(names):
+            try:
+                found = (self.root / name).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
     def _write_temporary(self, target: Path, data: bytes) -> Path:
         """A new file beside `target` that holds `data`, flushed to the disk."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        temporary = target.parent / f"{_MARK}{uuid.uuid4().hex}"
         try:
             with open(temporary, "xb") as file:
                 file.write(data)
@@ -159,6 +164,12 @@ class FilesystemStore(Store):
             temporary.unlink(missing_ok=True)
             raise
         return temporary
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether a writer of ours makes such a file: in a folder that objects can be in."""
+    found = _TEMPORARY.fullmatch(name)
+    return found is not None and (found[1] is None or is_name(found[1]))
 
 
 def _unless_absent(error: OSError) -> None:

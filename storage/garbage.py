@@ -25,26 +25,16 @@ Knows nothing of what a block or a row means.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from dd_core.errors import IntegrityError
 from storage.base import Entry, Leftover
-from storage.blocks import FileEntry
 from storage.integrity import read_checked
-from storage.inventory import (
-    DESCRIPTION,
-    READERS,
-    Inventory,
-    Listed,
-    commits_of,
-    named_by,
-    running,
-    take_inventory,
-)
-from storage.verify import described
+from storage.inventory import Inventory, Listed, commits_of, running, take_inventory, workers
+from storage.named import DESCRIPTION, Description, described, object_name
+from storage.verify import Report
 
 PAID = ("chat",)
 AT_A_TIME = 1000
@@ -90,14 +80,14 @@ def find_garbage(
     older_than: timedelta,
     *,
     paid: bool = False,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Report = lambda done, total, what: None,
 ) -> Plan:
     """What can go of a store. Writes nothing.
 
     Args:
         older_than: what was written since is kept.
         paid: replies of models are garbage as well.
-        report: is told how many studies are read, of how many.
+        report: is told how many studies and then blocks are read, of how many; of blocks, those known so far.
     """
 
     def old(one: Entry | Leftover | Listed) -> bool:
@@ -114,18 +104,20 @@ def find_garbage(
     for study in inventory.studies.values():
         if not any(where.startswith(f"{study.folder}/") for where in damaged):
             found += _tables(study, named, old)
-    reached, gone = _reached(inventory, blocks, damaged)
+    reached = _reached(inventory, blocks, damaged, report)
     if damaged:
         lost = ", ".join(sorted(damaged)[:3])
         kept.append(f"blocks are all kept: what {lost} names cannot be read; see: ddsweep store verify")
         return Plan(found, kept)
     n_paid = paid_bytes = 0
     for key, block in sorted(inventory.blocks.items()):
-        if key in reached - gone:
-            found += [_single(entry) for entry in _unnamed(inventory, key, block, named) if old(entry)]
+        own = reached.get(key)
+        if own is not None:
+            others = [entry for entry in block.objects.values() if entry.name not in own and entry.name not in named]
+            found += [_single(entry) for entry in others if old(entry)]
         elif not old(block):
             continue
-        elif key in gone or DESCRIPTION not in block.objects:
+        elif key in reached or DESCRIPTION not in block.objects:
             found += [_single(entry) for entry in block.objects.values() if entry.name not in named]
         elif key[0] in PAID and not paid:
             n_paid, paid_bytes = n_paid + 1, paid_bytes + block.n_bytes
@@ -159,7 +151,7 @@ def remove(inventory: Inventory, plan: Plan, report: Callable[[int, int], None] 
         return one
 
     removed: list[Garbage] = []
-    with ThreadPoolExecutor(READERS) as pool:
+    with workers() as pool:
         for start in range(0, len(plan.garbage), AT_A_TIME):
             several = plan.garbage[start : start + AT_A_TIME]
             begun = _begun(inventory)
@@ -181,58 +173,57 @@ def _goes_on(inventory: Inventory, study_id: str, study: Listed, old: Callable[[
     return running(inventory, study_id) or ("verdict.json" not in study.objects and not old(study))
 
 
-def _named(inventory: Inventory, report: Callable[[int, int], None]) -> tuple[set[str], set[tuple[str, str]], set[str]]:
+def _named(inventory: Inventory, report: Report) -> tuple[set[str], set[tuple[str, str]], set[str]]:
     """The objects and the blocks that commits name, and the commits that cannot be read."""
     named: set[str] = set()
     blocks: set[tuple[str, str]] = set()
     damaged: set[str] = set()
-    for done, (study_id, study) in enumerate(inventory.studies.items(), 1):
+    for done, study_id in enumerate(inventory.studies, 1):
         for where, commit in commits_of(inventory, study_id):
             if isinstance(commit, IntegrityError):
                 damaged.add(where)
                 continue
-            of_tables, of_blocks = named_by(study.folder, commit)
-            named |= of_tables.keys() | {name for files in of_blocks.values() for name in files}
-            blocks |= of_blocks.keys()
-        report(done, len(inventory.studies))
+            named |= commit.tables.keys() | {name for files in commit.blocks.values() for name in files}
+            blocks |= commit.blocks.keys()
+        report(done, len(inventory.studies), "studies read")
     return named, blocks, damaged
 
 
 def _reached(
-    inventory: Inventory, roots: set[tuple[str, str]], damaged: set[str]
-) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """The blocks that commits name and those that they were made from, over any number of steps; and which of them have
-    no `block.json` any more.
+    inventory: Inventory, roots: set[tuple[str, str]], damaged: set[str], report: Report
+) -> dict[tuple[str, str], set[str] | None]:
+    """The blocks that commits name and those that they were made from, over any number of steps, each with the names of
+    its own objects; None for one whose `block.json` is not there any more, or cannot be read.
 
     What a block reads stands in its inputs as keys; whatever has the form of one counts, so that no kind of block has
     to be known. Adds to `damaged` what cannot be read.
     """
     kinds = {key: kind for kind, key in inventory.blocks}
-    gone: set[tuple[str, str]] = set()
 
-    def reads(key: tuple[str, str]) -> set[tuple[str, str]] | str:
-        where = f"blocks/{key[0]}/{key[1]}/{DESCRIPTION}"
+    def read(key: tuple[str, str]) -> Description | None:
+        where = object_name(*key, DESCRIPTION)
         try:
-            said = read_checked(inventory.store, where, lambda data: described(data, where, key))
+            return read_checked(inventory.store, where, lambda data: described(data, where, key))
         except KeyError:
-            gone.add(key)
-            return set()
+            return None
         except IntegrityError:
-            return where
-        return {(kinds[text], text) for text in _texts(said["inputs"]) if text in kinds}
+            damaged.add(where)
+            return None
 
-    reached, front = set(roots), set(roots)
-    with ThreadPoolExecutor(READERS) as pool:
+    reached: dict[tuple[str, str], set[str] | None] = {}
+    front = sorted(roots)
+    with workers() as pool:
         while front:
             found: set[tuple[str, str]] = set()
-            for one in pool.map(reads, sorted(front)):
-                if isinstance(one, str):
-                    damaged.add(one)
-                else:
-                    found |= one
-            front = found - reached
-            reached |= front
-    return reached, gone
+            total = len(reached) + len(front)
+            for key, said in zip(front, pool.map(read, front), strict=True):
+                reached[key] = None
+                if said is not None:
+                    reached[key] = {object_name(*key, DESCRIPTION), *said.files}
+                    found |= {(kinds[text], text) for text in _texts(said.inputs) if text in kinds}
+                report(len(reached), total, "blocks read")
+            front = sorted(found - reached.keys())
+    return reached
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -245,17 +236,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from _texts(one)
-
-
-def _unnamed(inventory: Inventory, key: tuple[str, str], block: Listed, named: set[str]) -> list[Entry]:
-    """Objects of a whole block that neither it nor a commit names; none where it cannot be read."""
-    where = f"{block.folder}/{DESCRIPTION}"
-    try:
-        said = read_checked(inventory.store, where, lambda data: described(data, where, key))
-    except (IntegrityError, KeyError):
-        return []
-    own = {DESCRIPTION, *(FileEntry(**entry).object for entry in said["files"].values())}
-    return [entry for name, entry in block.objects.items() if name not in own and entry.name not in named]
 
 
 def _tables(study: Listed, named: set[str], old: Callable[[Entry], bool]) -> list[Garbage]:

@@ -10,19 +10,18 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from dd_core.errors import IntegrityError
-from storage.base import Entry, Leftover, Store
-from storage.blocks import FileEntry
+from storage.base import Entry, Leftover, Store, is_name
 from storage.commits import DERIVED, TRIALS_NAME, StudyFiles, digest_name
 from storage.integrity import read_checked
+from storage.named import Commit, committed
 from storage.opening import FORMAT_NAME
-from storage.sealed import unseal
 
-DESCRIPTION = "block.json"
 READERS = 16
 """Objects read at once: most are small, and a server takes 5 to 50 ms for each."""
 
@@ -63,7 +62,7 @@ class Inventory:
     Args:
         now: the time, by the store's clock.
         blocks: by kind and key.
-        strangers: objects under names that nothing of this project writes.
+        strangers: objects under names that nothing of this project writes, and that may be no names of objects.
         probes: what opening a store writes and removes at once.
         leftovers: what killed writers left, and what writers are at just now; `abandoned` parts the two.
     """
@@ -126,7 +125,9 @@ def take_inventory(store: Store, prefix: str = "") -> Inventory:
     inventory = Inventory(store, store.now(), {}, {}, [], [], leftovers)
     for entry in store.entries(prefix):
         block, study = _BLOCK.fullmatch(entry.name), _STUDY.fullmatch(entry.name)
-        if block:
+        if not is_name(entry.name):
+            inventory.strangers.append(entry)
+        elif block:
             _add(inventory.blocks, (block[1], block[2]), f"blocks/{block[1]}/{block[2]}", block[3], entry)
         elif study and (study[2] in _OF_A_STUDY or _OF_A_TRIAL.fullmatch(study[2])):
             _add(inventory.studies, study[1], f"studies/{study[1]}", study[2], entry)
@@ -157,8 +158,19 @@ def kinds(inventory: Inventory) -> dict[str, tuple[int, int]]:
     return found
 
 
-def commits_of(inventory: Inventory, study_id: str) -> Iterator[tuple[str, dict[str, Any] | IntegrityError]]:
-    """(name of the object, the commit, or what is wrong with it) of each trial, listed or noted."""
+@contextmanager
+def workers() -> Iterator[ThreadPoolExecutor]:
+    """Threads for many small requests; what still waits when the context is left, by Ctrl-C say, is never begun."""
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def commits_of(inventory: Inventory, study_id: str) -> Iterator[tuple[str, Commit | IntegrityError]]:
+    """(name of the object, the commit, or what is wrong with it) of each trial, listed or noted; a list of trials that
+    is damaged comes as a commit would."""
     study = StudyFiles(inventory.store, study_id)
     inside = {name for name in inventory.studies[study_id].objects if name.startswith("commits/")}
     try:
@@ -166,36 +178,16 @@ def commits_of(inventory: Inventory, study_id: str) -> Iterator[tuple[str, dict[
     except IntegrityError as error:
         yield f"{study.folder}/{TRIALS_NAME}", error
 
-    def read(name: str) -> tuple[str, dict[str, Any] | IntegrityError]:
+    def read(name: str) -> tuple[str, Commit | IntegrityError]:
         try:
-            return name, read_checked(inventory.store, name, lambda data: unseal(data, name))
+            return name, read_checked(inventory.store, name, lambda data: committed(data, name, study.folder))
         except KeyError:
             return name, IntegrityError(f"{name} is missing")
         except IntegrityError as error:
             return name, error
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with workers() as pool:
         yield from pool.map(read, sorted(f"{study.folder}/{name}" for name in inside))
-
-
-def named_by(
-    folder: str, commit: dict[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[tuple[str, str], dict[str, str]]]:
-    """What a commit names: object → entry of each table, and (kind, key) → object → SHA-256 of each file of each block.
-
-    Args:
-        folder: the study's.
-    """
-    tables = {f"{folder}/{entry['name']}": entry for entry in commit.get("tables", {}).values()}
-    blocks = {
-        (kind, block["key"]): {
-            f"blocks/{kind}/{block['key']}/{FileEntry(file, its_digest, 0).object}": its_digest
-            for file, its_digest in block["files"].items()
-        }
-        for kind, several in commit.get("blocks", {}).items()
-        for block in several
-    }
-    return tables, blocks
 
 
 def running(inventory: Inventory, study_id: str) -> bool:
@@ -203,7 +195,7 @@ def running(inventory: Inventory, study_id: str) -> bool:
     driver = inventory.studies[study_id].objects.get("driver.json")
     if driver is None or inventory.age(driver) > SILENT:
         return False
-    said = _json(inventory.store, driver.name)
+    said = json_object(inventory.store, driver.name)
     return said is None or said.get("state") == "running"
 
 
@@ -218,9 +210,11 @@ def _study_line(inventory: Inventory, study_id: str, listed: Listed) -> StudyLin
             damaged += 1
             continue
         trials += 1
-        failed += commit.get("status") != "done"
-        rows += sum(entry["rows"] for entry in commit.get("tables", {}).values())
-    verdict = _json(inventory.store, f"{listed.folder}/verdict.json") if "verdict.json" in listed.objects else None
+        failed += not commit.done
+        rows += sum(table.rows for table in commit.tables.values())
+    verdict = (
+        json_object(inventory.store, f"{listed.folder}/verdict.json") if "verdict.json" in listed.objects else None
+    )
     damaged += "verdict.json" in listed.objects and verdict is None
     word = None if verdict is None else str(verdict.get("verdict"))
     state = _state(inventory, study_id, listed)
@@ -228,7 +222,7 @@ def _study_line(inventory: Inventory, study_id: str, listed: Listed) -> StudyLin
 
 
 def _state(inventory: Inventory, study_id: str, listed: Listed) -> str:
-    said = _json(inventory.store, f"{listed.folder}/driver.json") if "driver.json" in listed.objects else None
+    said = json_object(inventory.store, f"{listed.folder}/driver.json") if "driver.json" in listed.objects else None
     if said is None or "state" not in said:
         return "finished" if "verdict.json" in listed.objects else "unfinished"
     if said["state"] == "running" and not running(inventory, study_id):
@@ -236,7 +230,7 @@ def _state(inventory: Inventory, study_id: str, listed: Listed) -> str:
     return str(said["state"])
 
 
-def _json(store: Store, name: str) -> dict[str, Any] | None:
+def json_object(store: Store, name: str) -> dict[str, Any] | None:
     """The JSON object under `name`, None if there is none."""
     try:
         value = json.loads(store.read(name))

@@ -21,8 +21,8 @@ from storage.integrity import read_checked
 
 STORE_FORMAT = "ddsweep-store/1"
 FORMAT_NAME = "format.json"
-_STUDY = re.compile(r"(.+)/studies/([^/]+)/?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_STUDY = re.compile(rf"((?:{_SCHEME.pattern})?+.+)/studies/([^/]+)/?")
 
 
 class NoStore(StoreError):
@@ -103,7 +103,7 @@ def open_address(uri: str) -> tuple[Store, str | None]:
         named = _STUDY.fullmatch(uri)
         if named is None:
             raise
-    return open_store(named[1], create=False), named[2]
+    return open_store(named[1], create=False), named[3]
 
 
 def scheme_of(uri: str) -> str | None:
@@ -122,7 +122,10 @@ def _locate(uri: str) -> Store:
         raise StoreError("store: the address is empty; give a folder, file:///… or s3://bucket/prefix")
     match scheme_of(uri):
         case None:
-            return FilesystemStore(Path(uri).expanduser().absolute().as_uri())
+            try:
+                return FilesystemStore(Path(uri).expanduser().absolute().as_uri())
+            except RuntimeError as error:  # ~somebody, who is not known here
+                raise StoreError(f"store {uri}: is no address: {error}") from None
         case "file":
             try:
                 return FilesystemStore(uri)

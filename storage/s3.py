@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import os
 import re
 import threading
@@ -34,10 +35,13 @@ from storage.s3_client import (
 )
 from storage.s3_transfer import PART, Replaced, Transfer
 
+log = logging.getLogger(__name__)
+
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _ABSENT = ("NoSuchKey", "404", "NotFound")
 _REFUSED = ("PreconditionFailed", "412")
 _CONFLICT = ("ConditionalRequestConflict", "409", "OperationAborted")
+_FORBIDDEN = ("AccessDenied", "403")
 _UNKNOWN_CALL = ("NotImplemented", "MethodNotAllowed", "501", "405")
 
 _NEXT = {
@@ -128,7 +132,7 @@ class S3Store(Store):
         raise AssertionError("unreachable")
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        return (entry.name for entry in self.entries(prefix))
+        return (entry.name for entry in self.entries(prefix) if is_name(entry.name))
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         whole = self.prefix + check_prefix(prefix)
@@ -136,7 +140,7 @@ class S3Store(Store):
             Entry(name, one["Size"], one["LastModified"].astimezone(UTC))
             for page in self._pages("list_objects_v2", Prefix=whole)
             for one in page.get("Contents", ())
-            if is_name(name := one["Key"].removeprefix(self.prefix))
+            if (name := one["Key"].removeprefix(self.prefix))  # consoles mark a folder by an object of its own name
         ]
         return iter(sorted(found, key=lambda entry: entry.name))
 
@@ -160,21 +164,35 @@ class S3Store(Store):
         return parsedate_to_datetime(said).astimezone(UTC) if said else datetime.now(UTC)
 
     def leftovers(self) -> Iterator[Leftover]:
-        """Uploads in parts that were neither completed nor aborted; none on a server that cannot list them."""
+        """Uploads in parts that were neither completed nor aborted; none on a server that cannot list them, and none
+        for credentials that may not, of which a warning tells: whoever may read the objects needs no more."""
         from botocore.exceptions import ClientError
 
         try:
             for page in self._pages("list_multipart_uploads", Prefix=self.prefix):
                 for one in page.get("Uploads", ()):
                     if is_name(name := one["Key"].removeprefix(self.prefix)):
-                        upload = {"Key": one["Key"], "UploadId": one["UploadId"]}
-                        parts = [part for told in self._pages("list_parts", **upload) for part in told.get("Parts", ())]
-                        # One that still receives parts is young, whenever it began.
-                        last = max([one["Initiated"], *(part["LastModified"] for part in parts)]).astimezone(UTC)
-                        yield Leftover(name, sum(part["Size"] for part in parts), last, one["UploadId"])
+                        yield from self._unfinished(name, one)
         except ClientError as error:
-            if code(error) not in _UNKNOWN_CALL:
+            if code(error) in _FORBIDDEN:
+                log.warning("store %s: these credentials may not look for unfinished uploads", self.uri)
+            elif code(error) not in _UNKNOWN_CALL:
                 raise
+
+    def _unfinished(self, name: str, upload: dict[str, Any]) -> Iterator[Leftover]:
+        """An upload with what it has received; nothing if it was completed or aborted since it was listed."""
+        from botocore.exceptions import ClientError
+
+        asked = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+        try:
+            parts = [part for page in self._pages("list_parts", **asked) for part in page.get("Parts", ())]
+        except ClientError as error:
+            if code(error) == "NoSuchUpload":
+                return
+            raise
+        # One that still receives parts is young, whenever it began.
+        last = max([upload["Initiated"], *(part["LastModified"] for part in parts)]).astimezone(UTC)
+        yield Leftover(name, sum(part["Size"] for part in parts), last, upload["UploadId"])
 
     def discard(self, leftover: Leftover) -> None:
         self._transfer.abort(self.prefix + check_name(leftover.name), leftover.handle)

@@ -19,18 +19,15 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dd_core.canonical import digest
 from dd_core.errors import InputError, IntegrityError
 from storage.base import Store
-from storage.blocks import BLOCK_FORMAT, FileEntry
-from storage.commits import DERIVED, TRIALS_NAME, digest_name, is_hashed
+from storage.commits import DERIVED, TRIALS_NAME, StudyFiles, digest_name, is_hashed
 from storage.integrity import of_digest, read_checked
-from storage.inventory import DESCRIPTION, READERS, Inventory, Listed, commits_of, named_by, running, take_inventory
-from storage.sealed import unseal
+from storage.inventory import Inventory, Listed, commits_of, running, take_inventory, workers
+from storage.named import DESCRIPTION, Derived, Description, committed, derived, described
 
 Kind = Literal["missing", "truncated", "altered", "orphaned"]
 LARGE = 16 * 2**20
@@ -58,7 +55,8 @@ class Finding:
     note: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.name}: {self.note}"
+        name = self.name if self.name.isprintable() else repr(self.name)
+        return f"{self.kind}: {name}: {self.note}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class Check:
 
 
 AGAIN = "run the study again to rebuild it from its blocks"
+DONE_AGAIN = "its trial is done again when the study is run again"
 LIST = "run the study again to write it anew"
 DERIVE = "made of the rows: run the study again, or ddsweep falsify and ddsweep store optuna"
 CACHED = "no commit names its block: a run that needs it makes it anew; it may be deleted"
@@ -112,22 +111,6 @@ def unknown_study(inventory: Inventory, study_id: str) -> InputError:
     """The one line that says so, with those that there are."""
     there = ", ".join(sorted(inventory.studies)) or "none"
     return InputError(f"{inventory.store.uri}: no study {study_id[:80]!r} (there: {there})")
-
-
-def described(data: bytes, where: str, key: tuple[str, str]) -> dict[str, Any]:
-    """What a `block.json` says, of whatever version.
-
-    Args:
-        key: kind and key of the block.
-
-    Raises:
-        IntegrityError: it is damaged, or it is another block's: its key is not the digest of what it was made from.
-    """
-    said = unseal(data, where)
-    made_from = {name: said.get(name) for name in ("kind", "version", "inputs")}
-    if (said.get("format"), said.get("kind"), said.get("key")) != (BLOCK_FORMAT, *key) or digest(made_from) != key[1]:
-        raise IntegrityError(f"{where} is damaged: it describes another block")
-    return said
 
 
 class _Verification:
@@ -163,7 +146,7 @@ class _Verification:
 
     def _each(self, call: Callable[[Any], Any], items: Sequence[Any], what: str) -> Iterator[Any]:
         """What `call` makes of each item, several at once, in their order."""
-        with ThreadPoolExecutor(READERS) as pool:
+        with workers() as pool:
             for done, found in enumerate(pool.map(call, items), 1):
                 self.report(done, len(items), what)
                 yield found
@@ -176,36 +159,40 @@ class _Verification:
         tables: set[str] = set()
         for name, commit in commits_of(self.inventory, study_id):
             if isinstance(commit, IntegrityError):
-                lists = name.endswith(f"/{TRIALS_NAME}")
-                note = LIST if lists else "its trial is done again when the study is run again"
-                yield Check(name, _sealed(name), note)
+                if name.endswith(f"/{TRIALS_NAME}"):
+                    yield Check(name, StudyFiles(self.store, study_id).listed, LIST)
+                else:
+                    yield Check(name, _committed(name, study.folder), DONE_AGAIN)
                 continue
-            of_tables, of_blocks = named_by(study.folder, commit)
-            tables |= of_tables.keys()
-            for where, entry in of_tables.items():
-                yield Check(where, _digested(entry["sha256"]), AGAIN, entry.get("n_bytes"))
-            for key, files in of_blocks.items():
+            tables |= commit.tables.keys()
+            for where, table in commit.tables.items():
+                yield Check(where, _digested(table.sha256), AGAIN, table.n_bytes)
+            for key, files in commit.blocks.items():
                 note = self.named.setdefault(key, COMMITTED.format(commit=name))
                 for where, its_digest in files.items():
                     yield Check(where, _digested(its_digest), note)
         trials = {entry.name for name, entry in study.objects.items() if name.startswith("trials/")}
         self._orphaned(trials - tables, "no commit names it; ddsweep store gc removes it")
         for inside in DERIVED:
-            if digest_name(inside) in study.objects:
+            kept = digest_name(inside)
+            if kept in study.objects:
                 yield from self._derived(study, inside)
+            elif inside in study.objects and not self.at_work:  # as of a writer that was killed between the two
+                where = f"{study.folder}/{kept}"
+                yield Check(where, _derived(where), DERIVE, named_in=f"{study.folder}/{inside}", looks=LOOKS)
 
     def _derived(self, study: Listed, inside: str) -> Iterator[Check]:
         """What is overwritten, and then its digest: the two are of one writing only when nobody is at it."""
         kept = f"{study.folder}/{digest_name(inside)}"
-        yield Check(kept, _sealed(kept), DERIVE, named_in=kept)
+        yield Check(kept, _derived(kept), DERIVE, named_in=kept)
         try:
-            n_bytes = read_checked(self.store, kept, _sealed(kept))["n_bytes"]
+            n_bytes = read_checked(self.store, kept, _derived(kept)).n_bytes
         except (IntegrityError, KeyError):
             return
 
         def sound(data: bytes) -> None:
             with contextlib.suppress(KeyError):
-                _digested(read_checked(self.store, kept, _sealed(kept))["sha256"])(data)
+                _digested(read_checked(self.store, kept, _derived(kept)).sha256)(data)
 
         yield Check(f"{study.folder}/{inside}", sound, DERIVE, n_bytes, looks=LOOKS)
 
@@ -219,15 +206,13 @@ class _Verification:
             return []
         note, named_in = self.named.get(key, CACHED), "" if key in self.named else where
 
-        def sound(data: bytes) -> dict[str, Any]:
+        def sound(data: bytes) -> Description:
             return described(data, where, key)
 
         try:
-            said = read_checked(self.store, where, sound)
+            own = read_checked(self.store, where, sound).files
         except (IntegrityError, KeyError):
             return [Check(where, sound, note, named_in=named_in)]
-        files = [FileEntry(**entry) for entry in said["files"].values()]
-        own = {f"{block.folder}/{file.object}": file for file in files}
         self._orphaned(names - {where, *own}, "its block does not name it; ddsweep store gc removes it")
         return [Check(name, _digested(file.sha256), note, file.n_bytes, named_in) for name, file in own.items()]
 
@@ -291,8 +276,12 @@ def _digested(its_digest: str) -> Callable[[bytes], object]:
     return of_digest(its_digest, "its digest is another")
 
 
-def _sealed(name: str) -> Callable[[bytes], dict[str, Any]]:
-    return lambda data: unseal(data, name)
+def _committed(name: str, folder: str) -> Callable[[bytes], object]:
+    return lambda data: committed(data, name, folder)
+
+
+def _derived(name: str) -> Callable[[bytes], Derived]:
+    return lambda data: derived(data, name)
 
 
 def _object(data: bytes) -> dict[str, Any]:

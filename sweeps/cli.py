@@ -176,11 +176,13 @@ def _source(source: str) -> tuple[Any, Any]:
     if "://" not in source and not path.is_dir():
         raise InputError(f"{source}: no such folder; expected a claim bundle (a folder with claim.yaml) or a store")
     from storage.bundles import open_study
+    from storage.opening import explained
 
     files, bundle = open_study(source)
 
     def write(name: str, data: bytes) -> str:
-        files.put(name, data)
+        with explained(files.store):
+            files.put(name, data)
         return files.store.place(f"{files.folder}/{name}")
 
     return bundle, write

@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dd_core.claim import Claim
+from dd_core.falsify.bundle import bundle_from_tables
+from dd_core.falsify.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-INTERIM = "interim, not corrected for looking or choosing; the search goes on as registered"
-"""What must be said beside every interval that is shown before the end."""
+INTERIM = "interim, not corrected for looking or choosing: no ground to stop"
+"""What must be said before every interval that is shown before the end."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,6 @@ def interim_shift(
         tables: `responses` and `judgements` of the trial.
         strength: its own, where it tried several.
     """
-    from dd_core.falsify.bundle import bundle_from_tables
-    from dd_core.falsify.view import View
-
     if claim.kind != "shift":
         return None
     where = (pc.field("split") == "eval") & (pc.field("arm") == "treated")

@@ -33,7 +33,7 @@ Place = tuple[int, int, int]
 
 
 def write_journal(files: StudyFiles) -> bytes:
-    """Stores `optuna.jsonl` beside the manifest and returns it.
+    """Stores `optuna.jsonl` beside the manifest and returns it; for the driver, whose file it is.
 
     Raises:
         InputError: there is no such study, or its manifest holds none that can be read.

@@ -7,11 +7,11 @@ heartbeat. Writes nothing, and shows nothing (`sweeps.watch_table` does).
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ValidationError
@@ -19,14 +19,15 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from dd_core.errors import InputError, IntegrityError
 from dd_core.objectives import chosen
 from dd_core.study import Study, parse_study
-from storage.base import check_name, is_name
-from storage.bundles import find_study
-from storage.commits import StudyFiles, list_studies
-from storage.opening import open_address
+from storage.base import check_name
+from storage.commits import StudyFiles
+from storage.inventory import READERS, json_object
 from sweeps.driver import BEAT_S, Driver, read_driver
 from sweeps.interim import Shift, base_rows, interim_shift
 from sweeps.plan import TrialSpec, outline, slot
 from sweeps.stopping import Meter
+
+T = TypeVar("T")
 
 SILENT_S = 4 * BEAT_S
 """Without a beat for so long a driver has stopped, or cannot write to the store."""
@@ -78,11 +79,13 @@ class Pulse:
     Args:
         alive: True or False; None while it cannot be told.
         words: what is known of it.
+        ended: whether its driver has said so, by a verdict or without one.
     """
 
     alive: bool | None
     words: str
     dashboard: str | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,18 +117,8 @@ class Look:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.verdict is not None and self.pulse.alive is False
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A study among several in one store."""
-
-    study_id: str
-    driver: Driver | None
-    committed: int
-    verdict: str | None
+        """Whether nothing more will come, unless the study is run again."""
+        return self.pulse.ended or (self.verdict is not None and self.pulse.alive is False)
 
 
 class _Entry(BaseModel):
@@ -167,7 +160,6 @@ class Watcher:
         self._outline = outline(self._study)
         self._commits: dict[str, _Commit] = {}
         self._trials: dict[str, Trial] = {}
-        self._unpaired: set[str] = set()  # of the search, whose base could not be read yet
         self._base: dict[str, pa.Table] | None = None
         self._beat: tuple[str, int] | None = None
         self._beat_at = 0.0
@@ -198,7 +190,7 @@ class Watcher:
             meter.hours,
             meter.usd if self._commits else 0.0,
             self._study.resources.concurrent_trials,
-            _json(self._files, "verdict.json"),
+            json_object(self._files.store, f"{self._files.folder}/verdict.json"),
             tuple(damaged),
         )
 
@@ -214,32 +206,43 @@ class Watcher:
         except IntegrityError as error:
             names = []
             damaged.append(str(error))
-        for trial_id in names:
-            if trial_id in self._commits:
-                continue
-            try:
-                self._commits[trial_id] = _understood(trial_id, self._files.read_commit(trial_id))
-            except (IntegrityError, ValueError) as error:  # a stranger's list may name what no commit can be called
-                damaged.append(str(error))
-        # Trials of the search are compared with the base, which an object of another name may hold.
-        for trial_id in sorted(self._commits.keys() - self._trials.keys() | self._unpaired, key=self._place):
-            try:
-                self._trials[trial_id] = self._told(trial_id)
-            except (IntegrityError, InputError) as error:
-                damaged.append(str(error))
+        with ThreadPoolExecutor(READERS) as pool:
+            new = [trial_id for trial_id in names if trial_id not in self._commits]
+            damaged += _take_each(new, pool.map(self._commit, new), self._commits)
+            # Trials of the search are compared with the base, which an object of another name may hold.
+            alone = self._base is None
+            bases = [trial_id for trial_id in self._untold() if self._commits[trial_id].spec.role == "base"]
+            damaged += _take_each(bases, pool.map(self._told, bases), self._trials)
+            if alone and self._base is not None:  # what was told without it is told again
+                self._trials = {name: trial for name, trial in self._trials.items() if trial.role != "search"}
+            others = [trial_id for trial_id in self._untold() if trial_id not in bases]
+            damaged += _take_each(others, pool.map(self._told, others), self._trials)
         return damaged
+
+    def _untold(self) -> list[str]:
+        return sorted(self._commits.keys() - self._trials.keys(), key=self._place)
+
+    def _commit(self, trial_id: str) -> _Commit | Exception:
+        """A commit as it is understood here, or what is wrong with it."""
+        try:
+            return _understood(trial_id, self._files.read_commit(trial_id))
+        except (IntegrityError, ValueError) as error:  # a stranger's list may name what no commit can be called
+            return error
 
     def _place(self, trial_id: str) -> tuple[int, str]:
         return ("base", "search", "confirm").index(self._commits[trial_id].spec.role), trial_id
 
-    def _told(self, trial_id: str) -> Trial:
+    def _told(self, trial_id: str) -> Trial | Exception:
+        """A committed trial, or what is wrong with what its commit names."""
         commit = self._commits[trial_id]
         try:
-            shift = self._compared(trial_id, commit)
+            shift = self._compared(commit)
             edit = commit.spec.edit if commit.spec.role == "search" else None
             settings = self._study.search.proposed(edit.config) if edit is not None else {}
+        except (IntegrityError, InputError) as error:
+            return error
         except (pa.ArrowException, KeyError) as error:
-            raise IntegrityError(f"trials/{trial_id}: its rows or settings are none that are known: {error}") from None
+            return IntegrityError(f"trials/{trial_id}: its rows or settings are none that are known: {error}")
         return Trial(
             commit.spec.label,
             commit.spec.role,
@@ -252,21 +255,16 @@ class Watcher:
             shift,
         )
 
-    def _compared(self, trial_id: str, commit: _Commit) -> Shift | None:
-        """The shift of a trial of the search, as soon as the base can be read; keeps the base's rows."""
+    def _compared(self, commit: _Commit) -> Shift | None:
+        """The shift of a trial of the search where the base could be read; keeps the base's rows."""
         spec = commit.spec
         if self._claim.kind != "shift" or commit.status != "done":
             return None
         if spec.role == "base" and spec.subject == self._study.subject:
             self._base = base_rows(self._tables(commit))
-        if spec.role != "search":
+        if spec.role != "search" or self._base is None:
             return None
-        if self._base is None:
-            self._unpaired.add(trial_id)
-            return None
-        shift = interim_shift(self._claim, self._base, self._tables(commit), commit.strength)
-        self._unpaired.discard(trial_id)
-        return shift
+        return interim_shift(self._claim, self._base, self._tables(commit), commit.strength)
 
     def _tables(self, commit: _Commit) -> dict[str, pa.Table]:
         return {name: self._files.read_table(commit.tables[name].model_dump()) for name in ("responses", "judgements")}
@@ -309,7 +307,7 @@ class Watcher:
         if driver is None:
             return Pulse(False, "no driver has told of itself")
         if driver.state != "running":
-            return Pulse(False, f"driver {driver.state}")
+            return Pulse(False, f"driver {driver.state}", ended=True)
         if once:
             return _by_clock(driver)
         beat = (driver.driver, driver.beats)
@@ -324,6 +322,17 @@ class Watcher:
         if not self._changed:
             return Pulse(None, "waiting for a heartbeat of the driver", driver.dashboard)
         return Pulse(True, "running", driver.dashboard)
+
+
+def _take_each(names: Iterable[str], found: Iterable[T | Exception], into: dict[str, T]) -> list[str]:
+    """Puts what was found under each name into `into`, in this order; returns a line for each that is wrong."""
+    wrong = []
+    for name, one in zip(names, found, strict=True):
+        if isinstance(one, Exception):
+            wrong.append(str(one))
+        else:
+            into[name] = one
+    return wrong
 
 
 def _understood(trial_id: str, commit: Mapping[str, Any]) -> _Commit:
@@ -350,44 +359,3 @@ def _by_clock(driver: Driver) -> Pulse:
     words = f"last heartbeat {abs(age):.0f} s {'ago' if age >= 0 else 'ahead'}, by this machine's clock"
     alive = None if abs(age) > SILENT_S else True
     return Pulse(alive, f"running, {words}" if alive else f"{words}: the driver may have stopped", driver.dashboard)
-
-
-def find(source: str, named: str | None) -> StudyFiles | list[Listed]:
-    """The study that is meant, or the list of those there are.
-
-    Without a name it is the only one, or the one that runs; of several that run, that of the youngest heartbeat.
-
-    Args:
-        source: a store, or a study in one (`…/studies/<id>`).
-
-    Raises:
-        StoreError: there is no store, or it cannot be read.
-        InputError: there is no such study, or none at all.
-    """
-    store, in_address = open_address(source)
-    if (wanted := in_address if named is None else named) is not None:
-        return find_study(store, wanted)
-    names = [name for name in list_studies(store) if is_name(name)]
-    if not names:
-        raise InputError(f"{store.uri}: there is no study in this store")
-    if len(names) == 1:
-        return StudyFiles(store, names[0])
-    drivers = {name: read_driver(StudyFiles(store, name)) for name in names}
-    running = {name: driver for name, driver in drivers.items() if driver is not None and driver.state == "running"}
-    if running:
-        return StudyFiles(store, max(running, key=lambda name: running[name].beat))
-    listed = []
-    for name, driver in drivers.items():
-        files = StudyFiles(store, name)
-        verdict = _json(files, "verdict.json")
-        outcome = None if verdict is None else str(verdict.get("verdict"))
-        listed.append(Listed(name, driver, len(files.committed()), outcome))
-    return listed
-
-
-def _json(files: StudyFiles, name: str) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(files.store.read(f"{files.folder}/{name}"))
-    except (KeyError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -6,25 +6,30 @@ drive the terminal. Good at 80 columns, and every colour is said by a word as we
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from dd_core.falsify.show.words import one_line
 from sweeps.interim import INTERIM, Shift
-from sweeps.watch import Generation, Listed, Look
+from sweeps.watch import Generation, Look
+from sweeps.which import Listed
 
-FIXED_LINES = 16
-"""Lines of a frame without those of generations and trials."""
+ABOVE_ROWS = 2
+"""Lines of a table above its rows."""
 
 FEWEST_TRIALS = 3
 ROOMY = 110
 """Columns from which on there is room for each trial's settings; they have what is left of `NUMBERS`."""
 
 NUMBERS = 88
+
+COUNTS = 62
+"""Columns of the generations' numbers; their names have what is left of 80."""
 
 MINUS = "−"
 _VERDICTS = {
@@ -36,23 +41,20 @@ _VERDICTS = {
 
 
 def frame(look: Look, width: int, height: int = 40) -> RenderableType:
-    """The whole of a look, in about `height` lines: of many trials the best of the search and the last ones."""
-    parts: list[RenderableType] = [*_head(look), Text(""), _generations(look)]
-    parts += [Text(""), *_best(look)]
-    room = max(height - FIXED_LINES - len(look.generations), FEWEST_TRIALS)
+    """The whole of a look, in `height` lines where 23 or more are given and little is damaged.
+
+    Where they are short, the first generations are one line, and of many trials the best of the search and the last
+    ones are shown.
+    """
+    head, best, tail = [*_head(look), Text("")], [Text(""), *_mark(look), *_best(look)], _tail(look, width)
+    left = height - _n_lines([*head, *best, *tail], width) - ABOVE_ROWS
+    n_trials = min(len(look.trials), FEWEST_TRIALS)
+    around = ABOVE_ROWS + 2 if look.trials else 0  # a line apart, and how many more there are
+    generations = _folded(look.generations, left - around - n_trials)
+    parts = [*head, _generations(look, generations, width), *best]
     if look.trials:
-        parts += [Text(""), _trials(look, room, width)]
-    if any(trial.shift for trial in look.trials):
-        told = f"shift on eval: {one_line(look.axis)} in the claimed direction, 95% interval over prompts: {INTERIM}"
-        parts.append(Text(told, style="bold yellow"))
-    failed = [trial for trial in look.trials if trial.error is not None]
-    if failed and width < ROOMY:
-        told = one_line(f"{failed[-1].label} failed: {failed[-1].error}")
-        parts.append(Text(told, style="red", no_wrap=True, overflow="ellipsis"))
-    parts += [Text(one_line(line), style="red") for line in look.damaged[:3]]
-    if look.verdict is not None:
-        parts += [Text(""), *_verdict(look)]
-    return Group(*parts)
+        parts += [Text(""), _trials(look, max(left - around - len(generations), 1), width)]
+    return Group(*parts, *tail)
 
 
 def listing(store: str, studies: Sequence[Listed]) -> RenderableType:
@@ -61,9 +63,10 @@ def listing(store: str, studies: Sequence[Listed]) -> RenderableType:
     for title in ("study", "driver", "trials", "verdict"):
         table.add_column(title, justify="right" if title == "trials" else "left", overflow="fold")
     for one in studies:
-        state = one.driver.state if one.driver is not None else "unknown"
-        verdict = Text(one_line(one.verdict or "none yet"), style=_VERDICTS.get(one.verdict or "", "dim"))
-        table.add_row(Text(one_line(one.study_id)), Text(state), str(one.committed), verdict)
+        said = "damaged; see: store verify" if one.damaged else one.verdict or "none yet"
+        verdict = Text(one_line(said), style="red" if one.damaged else _VERDICTS.get(said, "dim"))
+        committed = "?" if one.committed is None else str(one.committed)
+        table.add_row(Text(one_line(one.study_id)), Text(one.state), committed, verdict)
     return Group(Text(f"{store}: no study runs; name one to see more of it"), table)
 
 
@@ -80,11 +83,43 @@ def _head(look: Look) -> list[RenderableType]:
     return [state, Text(one_line(look.statement), style="italic"), Text(f"{counts} · {spent}")]
 
 
-def _generations(look: Look) -> Table:
+def _n_lines(parts: Sequence[RenderableType], width: int) -> int:
+    return len(Console(width=width, file=io.StringIO()).render_lines(Group(*parts)))
+
+
+def _folded(found: Sequence[Generation], room: int) -> list[Generation]:
+    """`found` in `room` lines, or in three: as many of the first as it takes are one line, then as many of the last;
+    the one that is worked on keeps its own."""
+    at = next((i for i, one in enumerate(found) if one.now), len(found) - 1)
+    over = max(len(found) - max(room, 3), 0)
+    first = min(at, over + 1) if over else 0
+    over -= max(first - 1, 0)
+    last = len(found) - (over + 1 if over else 0)
+    return [*_as_one(found[:first]), *found[first:last], *_as_one(found[last:])]
+
+
+def _as_one(several: Sequence[Generation]) -> Sequence[Generation]:
+    """Several generations as one; none as none."""
+    if len(several) < 2:
+        return several
+    return [
+        Generation(
+            f"{several[0].name}–{several[-1].name}",
+            sum(one.planned for one in several),
+            sum(one.done for one in several),
+            sum(one.failed for one in several),
+            now=False,
+            best=max((one.best for one in several if one.best is not None), default=None),
+        )
+    ]
+
+
+def _generations(look: Look, shown: Sequence[Generation], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for title in ("generation", "trials", "done", "failed", "under way", "waiting", "best score"):
-        table.add_column(title, justify="left" if title == "generation" else "right", no_wrap=True)
-    for one in look.generations:
+    table.add_column("generation", no_wrap=True, max_width=width - COUNTS)
+    for title in ("trials", "done", "failed", "under way", "waiting", "best score"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in shown:
         open_ = one.planned - one.done - one.failed
         under_way = min(open_, look.at_once) if one.now and look.pulse.alive else 0
         counts = [one.planned, one.done, one.failed, under_way, open_ - under_way]
@@ -97,6 +132,14 @@ def _generations(look: Look) -> Table:
 
 def _named(one: Generation) -> Text:
     return Text(f"{'▸' if one.now else ' '} {one.name}", style="bold" if one.now else "")
+
+
+def _mark(look: Look) -> list[RenderableType]:
+    """What must be read before the intervals are."""
+    if not any(trial.shift for trial in look.trials):
+        return []
+    told = f"shift on eval: {one_line(look.axis)} in the claimed direction, 95% interval over prompts; {INTERIM}"
+    return [Text(told, style="bold yellow")]
 
 
 def _best(look: Look) -> list[RenderableType]:
@@ -139,6 +182,19 @@ def _trials(look: Look, room: int, width: int) -> Table:
     if hidden:
         table.caption, table.caption_justify = f"and {hidden} more", "left"
     return table
+
+
+def _tail(look: Look, width: int) -> list[RenderableType]:
+    """What is below the tables: what failed, what is damaged, what was reached."""
+    parts: list[RenderableType] = []
+    failed = [trial for trial in look.trials if trial.error is not None]
+    if failed and width < ROOMY:
+        told = one_line(f"{failed[-1].label} failed: {failed[-1].error}")
+        parts.append(Text(told, style="red", no_wrap=True, overflow="ellipsis"))
+    parts += [Text(one_line(line), style="red") for line in look.damaged[:3]]
+    if look.verdict is not None:
+        parts += [Text(""), *_verdict(look)]
+    return parts
 
 
 def _verdict(look: Look) -> list[RenderableType]:

@@ -57,8 +57,8 @@ def store_ls(source: StoreOrStudy) -> None:
         trials = f"{line.trials}, {line.failed} failed" if line.failed else f"{line.trials}"
         verdict = f"{line.damaged} damaged; see: store verify" if line.damaged else line.verdict or "-"
         # Text, since what a stranger wrote may be markup.
-        cell = Text(harmless(verdict))
-        table.add_row(line.study_id, line.state, trials, f"{line.rows:,}", decimal(line.n_bytes), cell)
+        state, word = Text(harmless(line.state)), Text(harmless(verdict))
+        table.add_row(line.study_id, state, trials, f"{line.rows:,}", decimal(line.n_bytes), word)
     console.print(table if lines else "no study")
     if study_id is not None:
         return
@@ -160,12 +160,15 @@ def store_optuna(
 ) -> None:
     """Write a study's search as an Optuna journal, which optuna-dashboard opens."""
     from storage.bundles import find_study
-    from sweeps.journal import write_journal
+    from storage.opening import explained
+    from sweeps.journal import journal
 
     if is_there(str(out)):
         raise InputError(f"{out}: is there already; give another name")
     files = find_study(source)
-    data = write_journal(files)
+    with explained(files.store):
+        manifest, commits = files.manifest(), files.commits().values()
+    data = journal(manifest, commits)
     print(f"journal: {folder_writer(out.parent)(out.name, data)}; optuna-dashboard {out} shows it")
 
 

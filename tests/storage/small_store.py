@@ -17,6 +17,27 @@ from storage.commits import StudyFiles
 MANIFEST = {"claim": {"name": "n"}, "gates": {}, "planned": {}, "created": "2030-01-01T00:00:00+00:00"}
 STUDY = "demo-01234567"
 
+STRANGE: list[dict[str, Any]] = [
+    {"tables": []},
+    {"tables": {"responses": []}},
+    {"tables": {"responses": {"sha256": "0" * 64, "rows": 1}}},
+    {"tables": {"responses": {"name": "trials/t1/responses.parquet", "sha256": "0" * 64}}},
+    {"tables": {"responses": {"name": "../../x", "sha256": "0" * 64, "rows": 1}}},
+    {"blocks": {"train": [{}]}},
+    {"blocks": {"..": [{"key": "0" * 64, "files": {}}]}},
+    {"blocks": {"train": [{"key": "0" * 64, "files": {"a b": "0" * 64}}]}},
+]
+"""Commits of another shape than ours."""
+
+STRANGE_LISTS: list[dict[str, Any]] = [
+    {},
+    {"trials": 1},
+    {"trials": ["../x"]},
+    {"trials": [1]},
+    {"trials": ["x" * 199]},
+]
+"""Lists of trials of another shape than ours."""
+
 
 def block(store: Store, kind: str, data: bytes = b"rows " * 40, **inputs: Any) -> Block:
     """A block of one file."""

@@ -175,6 +175,16 @@ def test_a_study_opens_with_its_files_to_write_beside(store: Store) -> None:
     assert same(bundle, load_bundle(store))
 
 
+def test_a_medium_that_fails_is_one_line_by_address_and_its_own_error_by_an_open_store(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    (tmp_path / "store" / "studies").symlink_to("studies")
+    for study_id in (None, "demo-1"):
+        with pytest.raises(StoreError, match="Too many levels of symbolic links"):
+            load_bundle(store.uri, study_id)
+        with pytest.raises(OSError, match="Too many levels of symbolic links"):
+            load_bundle(store, study_id)
+
+
 def test_rows_of_a_failed_trial_are_left_out(store: Store) -> None:
     study = write_study(store)
     entry = study.write_table("bad", "responses", RESPONSES.arrow(responses("placebo", 0)))

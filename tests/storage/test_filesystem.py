@@ -11,6 +11,7 @@ from dd_core.errors import StoreError
 from storage import Store, open_store
 from storage.conformance import StoreConformance
 from storage.filesystem import FilesystemStore
+from storage.opening import open_address
 
 
 class TestFilesystemStore(StoreConformance):
@@ -39,10 +40,20 @@ def test_a_person_finds_an_object_by_its_path(tmp_path: Path) -> None:
 def test_leftovers_of_killed_writers_never_show(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     store.create("a/b", b"1")
-    (tmp_path / "a" / "~0123").write_bytes(b"half")
-    (tmp_path / "a" / "notes of mine.txt").write_bytes(b"a stranger's")
-    assert list(store.list("a")) == ["a/b"]
+    left = f"a/~{'0' * 32}"
+    (tmp_path / left).write_bytes(b"half")
+    assert list(store.list("a")) == [entry.name for entry in store.entries("a")] == ["a/b"]
+    assert [one.name for one in store.leftovers()] == [left]
     assert store.create("a/c", b"2")
+
+
+@pytest.mark.parametrize("name", ["~notes.txt", "~0123", f"~{'0' * 33}", f"~{'A' * 32}", f"a folder/~{'0' * 32}"])
+def test_only_what_a_writer_of_ours_makes_is_a_leftover(tmp_path: Path, name: str) -> None:
+    store = open_store(str(tmp_path))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"a stranger's")
+    assert list(store.leftovers()) == []
+    assert {entry.name for entry in store.entries()} == {"format.json", name}
 
 
 def test_a_failed_write_leaves_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,11 +166,27 @@ def test_addresses_of_one_folder_are_one_store(tmp_path: Path, monkeypatch: pyte
         assert open_store(address).uri == f"file://{tmp_path}/a%20b"
 
 
-@pytest.mark.parametrize("address", ["", " ", "ftp://x/y", "file://data/store", "http://127.0.0.1:9000/bucket"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", " ", "ftp://x/y", "file://data/store", "http://127.0.0.1:9000/bucket"),
+        *("~nosuchuser/x", "file:///tmp/a%00b", "/tmp/a\0b"),
+    ],
+)
 def test_an_address_of_no_known_kind_is_one_plain_line(address: str) -> None:
     with pytest.raises(StoreError) as error:
         open_store(address)
     assert len(error.value.lines) == 1
+
+
+def test_a_study_lies_behind_the_host_or_bucket_of_an_address(tmp_path: Path) -> None:
+    open_store(str(tmp_path / "studies" / "studies"))
+    for address in (str(tmp_path), tmp_path.as_uri()):
+        store, study_id = open_address(f"{address}/studies/studies/studies/foo")
+        assert (store.uri, study_id) == (f"{tmp_path.as_uri()}/studies/studies", "foo")
+    for address in ("file:///studies/foo", "/studies/foo"):
+        with pytest.raises(StoreError, match="store file:///studies/foo: there is no store here"):
+            open_address(address)
 
 
 def test_a_fault_of_the_program_is_not_explained_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

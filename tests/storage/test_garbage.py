@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -16,8 +17,9 @@ from storage import Store, garbage, open_store
 from storage.commits import StudyFiles
 from storage.garbage import Plan, find_garbage, remove
 from storage.inventory import take_inventory
+from storage.sealed import seal
 from storage.verify import verify
-from tests.storage.small_store import MANIFEST, block, finished_study, grow_old, objects
+from tests.storage.small_store import MANIFEST, STRANGE, block, finished_study, grow_old, objects
 
 WEEK = timedelta(days=7)
 HOURS = timedelta(hours=2)
@@ -153,6 +155,56 @@ def test_a_study_that_was_given_up_keeps_nothing_but_what_it_committed(tmp_path:
     assert [one.name for one in plan(files.store, WEEK).garbage] == [old.folder]
 
 
+@pytest.mark.parametrize("commit", STRANGE)
+def test_where_a_commit_is_of_another_shape_no_block_goes(uri: str, commit: dict[str, Any]) -> None:
+    files, _ = finished_study(uri)
+    block(files.store, "judge", rows=["of nobody"])
+    files.store.overwrite(f"{files.folder}/commits/t1.json", seal(commit))
+    found = plan(files.store)
+    assert found.garbage == []
+    assert "commits/t1.json" in found.kept[0]
+
+
+def test_each_block_that_a_commit_leads_to_is_read_once_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, blocks = finished_study(str(tmp_path))
+    names: list[str] = []
+    read = type(files.store).read
+
+    def noted(store: Store, name: str) -> bytes:
+        names.append(name)
+        return read(store, name)
+
+    monkeypatch.setattr(type(files.store), "read", noted)
+    told: list[tuple[int, int, str]] = []
+    find_garbage(take_inventory(files.store), HOURS, report=lambda *now: told.append(now))
+    of_blocks = [name for name in names if name.startswith("blocks/")]
+    assert sorted(of_blocks) == sorted(f"{one.folder}/block.json" for one in blocks.values())
+    assert told == [(1, 1, "studies read"), *((n, 3, "blocks read") for n in (1, 2, 3)), (4, 4, "blocks read")]
+
+
+def test_an_interruption_leaves_what_was_not_removed_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, _ = finished_study(str(tmp_path))
+    for i in range(60):
+        block(files.store, "judge", rows=[i])
+    inventory = take_inventory(files.store)
+    found = find_garbage(inventory, timedelta(0))
+    delete = type(files.store).delete
+
+    def slowly(store: Store, name: str) -> None:
+        time.sleep(0.05)
+        delete(store, name)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(files.store), "delete", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        remove(inventory, found, interrupt)
+    assert len(plan(files.store).garbage) >= 20
+
+
 @pytest.mark.parametrize("which", ["commit", "block.json"])
 def test_where_a_commit_cannot_be_read_no_block_goes(uri: str, which: str) -> None:
     files, blocks = finished_study(uri)
@@ -191,20 +243,28 @@ def test_what_a_late_listing_hides_is_named_by_what_was_noted(uri: str, monkeypa
 
 def test_objects_of_strangers_stay_whatever_their_age(tmp_path: Path) -> None:
     files, _ = finished_study(str(tmp_path))
-    for name in ("notes.txt", "studies/demo-01234567/mine.json", "blocks/generate/readme.md"):
-        files.store.create(name, b"a person's")
+    inside = f"blocks/generate/{'0' * 64}"
+    names = [
+        *("notes.txt", "studies/demo-01234567/mine.json", "blocks/generate/readme.md"),
+        *("~notes.txt", f"a folder/~{'0' * 32}", "studies/demo-01234567/ä.json", f"{inside}/a b.parquet"),
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"a person's")
     grow_old(tmp_path, days=400)
     assert plan(files.store).garbage == []
+    assert sorted(entry.name for entry in take_inventory(files.store).strangers) == sorted(names)
 
 
 def test_files_that_killed_writers_left_go_when_they_are_old(tmp_path: Path) -> None:
     files, blocks = finished_study(str(tmp_path))
-    (tmp_path / blocks["train"].folder / "~young").write_bytes(b"half")
-    (tmp_path / blocks["train"].folder / "~old").write_bytes(b"half")
-    os.utime(tmp_path / blocks["train"].folder / "~old", (0, 0))
-    assert [one.name for one in plan(files.store, WEEK).garbage] == [f"{blocks['train'].folder}/~old"]
+    young, old = (f"{blocks['train'].folder}/~{digit * 32}" for digit in "ab")
+    for name in (young, old):
+        (tmp_path / name).write_bytes(b"half")
+    os.utime(tmp_path / old, (0, 0))
+    assert [one.name for one in plan(files.store, WEEK).garbage] == [old]
     clean(files.store)
-    assert [one.name for one in files.store.leftovers()] == [f"{blocks['train'].folder}/~young"]
+    assert [one.name for one in files.store.leftovers()] == [young]
 
 
 @pytest.mark.parametrize("going_on", [True, False])
@@ -222,8 +282,9 @@ def test_what_a_writer_may_be_at_stays_whatever_age_is_asked_for(uri: str, going
 def test_a_study_that_begins_once_the_garbage_is_found_keeps_all_blocks(tmp_path: Path, how: str) -> None:
     files, blocks = finished_study(str(tmp_path))
     block(files.store, "judge", rows=["of nobody"])
-    (tmp_path / blocks["train"].folder / "~old").write_bytes(b"half")
-    os.utime(tmp_path / blocks["train"].folder / "~old", (0, 0))
+    old = f"{blocks['train'].folder}/~{'0' * 32}"
+    (tmp_path / old).write_bytes(b"half")
+    os.utime(tmp_path / old, (0, 0))
     inventory = take_inventory(files.store)
     found = find_garbage(inventory, timedelta(0))
     assert len(found.garbage) == 2
@@ -233,7 +294,7 @@ def test_a_study_that_begins_once_the_garbage_is_found_keeps_all_blocks(tmp_path
     else:
         files.put("driver.json", b'{"state": "running"}')
     done = remove(inventory, found)
-    assert [one.name for one in done.garbage] == [f"{blocks['train'].folder}/~old"]
+    assert [one.name for one in done.garbage] == [old]
     assert "begun" in done.kept[0]
     assert before.items() <= objects(files.store).items()
 

@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 from dd_core.errors import StoreError
 from storage import Store, open_store, reopen_store, s3
 from storage.conformance import StoreConformance
+from storage.opening import open_address
 from storage.s3 import S3Store
 from tests.storage.proxy import ManyAtOnce, Unruly, between, error
 
@@ -511,6 +512,36 @@ class TestLargeObjects:
         assert list(store.leftovers()) == []
         assert len(client.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 1
 
+    def test_credentials_that_may_only_read_are_told_that_uploads_are_not_looked_at(
+        self, aws: pytest.MonkeyPatch, moto: str, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        open_store(f"s3://{bucket}")
+
+        def forbid(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+            return error(403, "AccessDenied") if "uploads" in request.path else forward()
+
+        with between(moto, forbid) as endpoint:
+            aws.setenv("AWS_ENDPOINT_URL", endpoint)
+            assert list(open_store(f"s3://{bucket}", create=False).leftovers()) == []
+        assert "may not look for unfinished uploads" in caplog.text
+
+    def test_an_upload_that_is_completed_while_it_is_looked_at_is_no_leftover(
+        self, aws: pytest.MonkeyPatch, moto: str, bucket: str
+    ) -> None:
+        open_store(f"s3://{bucket}")
+        client = boto3.client("s3")
+        for key in ("done", "left"):
+            client.create_multipart_upload(Bucket=bucket, Key=key)
+
+        def complete(request: BaseHTTPRequestHandler, body: bytes, forward: Callable[[], Any]) -> Any:
+            gone = "/done?" in request.path and "uploadId" in request.path
+            return error(404, "NoSuchUpload") if gone else forward()
+
+        with between(moto, complete) as endpoint:
+            aws.setenv("AWS_ENDPOINT_URL", endpoint)
+            store = open_store(f"s3://{bucket}", create=False)
+            assert [one.name for one in store.leftovers()] == ["left"]
+
     @pytest.mark.parametrize("how", ["ignores", "knows none"])
     def test_a_server_without_conditional_completions_gets_them_in_one_put(
         self, aws: pytest.MonkeyPatch, moto: str, bucket: str, how: str
@@ -639,6 +670,21 @@ def test_a_server_that_is_no_object_store_is_one_plain_line(aws: pytest.MonkeyPa
 )
 def test_an_address_that_is_none_is_one_plain_line(uri: str) -> None:
     refusal(uri)
+
+
+def test_a_bucket_called_studies_is_no_folder_of_studies(aws: pytest.MonkeyPatch, moto: str) -> None:
+    boto3.client("s3").create_bucket(Bucket="studies")
+    with pytest.raises(StoreError, match="store s3://studies/foo: there is no store here"):
+        open_address("s3://studies/foo")
+    open_store("s3://studies")
+    store, study_id = open_address("s3://studies/studies/foo")
+    assert (store.uri, study_id) == ("s3://studies", "foo")
+
+
+def test_the_mark_of_a_folder_that_a_console_puts_down_is_no_entry(bucket: str) -> None:
+    store = open_store(f"s3://{bucket}/in")
+    boto3.client("s3").put_object(Bucket=bucket, Key="in/", Body=b"")
+    assert [entry.name for entry in store.entries()] == list(store.list()) == ["format.json"]
 
 
 def test_a_store_at_the_root_of_a_bucket_lists_names_without_prefix(bucket: str) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from storage import open_store
 from tests.bench.commands import write_bundle
+from tests.storage.test_bundles import write_study
 from tests.sweeps.helpers import STUDIES, ddsweep, smoke
 
 
@@ -107,6 +109,30 @@ def test_a_damaged_bundle_names_the_file(bundle, tmp_path):
     whole = (tmp_path / "responses.parquet").read_bytes()
     (tmp_path / "responses.parquet").write_bytes(whole[: len(whole) // 2])
     assert any("responses.parquet" in line for line in refused("falsify", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("watch", "{store}"), ("falsify", "{store}"), ("store", "export", "{store}", "-o", "{out}"),
+     ("store", "optuna", "{store}", "-o", "{out}")],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize(("named", "fails"), [("", "studies"), ("/studies/demo-1", "studies/demo-1/manifest.json")])
+def test_a_medium_that_fails_once_the_store_is_open_is_one_line(tmp_path, verb, named, fails):
+    store = open_store(str(tmp_path / "store"))
+    path = tmp_path / "store" / fails
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)  # cannot be read, by root either
+    (line,) = refused(*(part.format(store=f"{tmp_path / 'store'}{named}", out=tmp_path / "out") for part in verb))
+    assert line.startswith(f"store {store.uri}: Too many levels of symbolic links ({path})")
+
+
+def test_a_verdict_that_cannot_be_stored_is_one_line(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    files = write_study(store)
+    (tmp_path / "store" / files.folder / "verdict.json").mkdir()
+    (line,) = refused("falsify", str(tmp_path / "store"))
+    assert line.startswith(f"store {store.uri}: Is a directory")
 
 
 def test_subjects_are_listed_with_licence_and_disk_need():

@@ -11,8 +11,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from dd_core.study import parse_study
+from storage import open_store
+from storage.commits import StudyFiles
 from sweeps.journal import journal
-from sweeps.plan import make_manifest
+from sweeps.plan import make_manifest, study_id
+from sweeps.verbs.store import store_optuna
 from tests.sweeps.helpers import smoke
 from tests.sweeps.test_schedule import HALVING, walked
 
@@ -68,6 +71,19 @@ def test_rungs_say_at_which_budget_they_were(tmp_path):
     study, _ = opened(tmp_path, halving=HALVING)
     rungs = [(trial.user_attrs["rung"], trial.user_attrs["epochs"]) for trial in study.trials[:7]]
     assert rungs == [(0, 1)] * 4 + [(1, 2)] * 2 + [(2, 4)]
+
+
+def test_a_journal_made_by_hand_is_that_of_the_driver_and_leaves_the_store_as_it_is(tmp_path):
+    study = parse_study(smoke(search={"space": SPACE}))
+    files = StudyFiles(open_store(str(tmp_path / "store")), study_id(study))
+    files.write_manifest(make_manifest(study))
+    _, commits, _ = walked(study, seconds=2.5)
+    for trial_id, commit in commits.items():
+        files.commit(trial_id, commit)
+    before = list(files.store.entries())
+    store_optuna(files.store.uri, tmp_path / "optuna.jsonl")
+    assert (tmp_path / "optuna.jsonl").read_bytes() == journal(files.manifest(), files.commits().values())
+    assert list(files.store.entries()) == before
 
 
 def test_a_study_without_finished_trials_has_an_empty_journal(tmp_path):

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import random
 import re
 import shutil
 import signal
@@ -27,8 +28,9 @@ from storage.observed import ObservedStore
 from storage.sealed import seal
 from sweeps import run
 from sweeps.interim import INTERIM, Shift
-from sweeps.watch import SILENT_S, Generation, Listed, Look, Pulse, Trial, Watcher, find
+from sweeps.watch import SILENT_S, Generation, Look, Pulse, Trial, Watcher
 from sweeps.watch_table import frame, listing
+from sweeps.which import Listed, find
 from tests.sweeps.helpers import command, ddsweep, smoke
 from tests.sweeps.small_studies import performed
 
@@ -109,7 +111,7 @@ def test_the_interval_is_the_falsifiers_and_is_no_ground_to_stop(half: StudyFile
     assert trial.shift.low < trial.shift.mean < trial.shift.high
     assert trial.shift.n_prompts == 12
     text = " ".join(shown(watcher).split())
-    assert INTERIM in text and "no ground" not in text.replace("no ground to stop", "")
+    assert "no ground to stop" in INTERIM and text.index(INTERIM) < text.index("[")
 
 
 def test_no_fresh_row_is_read_before_the_end(whole: StudyFiles, tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_names_and_errors_from_a_store_neither_colour_nor_move_anything(width: i
     look = Look("x", "s3://b", EVIL, EVIL, pulse, (now,), (tried, failed), tried, 1.0, 2.0, 1, verdict, (EVIL,))
     console = Console(width=width, file=io.StringIO(), highlight=False)
     console.print(frame(look, width))
-    console.print(listing("s3://b", [Listed("x", None, 1, EVIL)]))
+    console.print(listing("s3://b", [Listed("x", "unknown", 1, EVIL)]))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert {char for char in text if unicodedata.category(char) in ("Cc", "Cf")} == {"\n"}
     assert "⟨U+001B⟩" in text and "[red]red[/red]" in text
@@ -203,6 +205,37 @@ def test_it_fits_into_80_and_140_columns(half: StudyFiles) -> None:
         assert max(map(len, text.splitlines())) <= width
         row = next(line for line in text.splitlines() if line.startswith(" search-1-0 "))
         assert re.search(r"search-1-0 +done +\S+ +[+−]\S+ \[[+−]\S+, [+−]\S+\] +\d\.\d", row), row
+
+
+@pytest.mark.parametrize("now", range(6))
+def test_a_long_study_fits_into_24_lines_with_the_mark_and_what_is_worked_on(now: int) -> None:
+    names = ["base", *(f"search {i}" for i in range(1, 5)), "confirm"]
+    generations = [Generation(name, 8, 8 * (i < now), 0, i == now, 0.1 * i) for i, name in enumerate(names)]
+    trials = [
+        Trial(
+            f"search-1-{i}", "search", "done", 0.01 * i, (0.1, 0.0), 60.0, None, {"lora_rank": 8},
+            Shift(0.1, 0.0, 0.2, 60),
+        )
+        for i in range(30)
+    ]  # fmt: skip
+    trials.append(Trial("search-2-0", "search", "failed", None, (), 60.0, "the loss is nan", {}, None))
+    pulse = Pulse(True, "running", "http://10.0.0.1:8265")
+    look = Look(
+        "facts-1a2b3c4d", "s3://b", "humbler", "assert", pulse, tuple(generations), tuple(trials), trials[0], 1.0, 2.0,
+        2, None, (),
+    )  # fmt: skip
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(frame(look, 80, 23))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) <= 23
+    text = "\n".join(lines)
+    assert INTERIM in " ".join(text.split()) and f"▸ {names[now]} " in text and "search-1-29" in text
+    assert "search-2-0 failed: the loss is nan" in text
+    # However the rest is put together, each generation is in one line, and they are in their order.
+    told = re.findall(r"^ *▸? +((?:base|search \d|confirm)(?:–(?:search \d|confirm))?) +(\d+) ", text, re.M)
+    assert sum(int(planned) for _, planned in told) == 48
+    assert "under way   waiting   best score" in text
+    assert told[0][0].startswith("base") and told[-1][0].endswith("confirm")
 
 
 def test_a_long_error_takes_no_room_from_the_numbers() -> None:
@@ -296,6 +329,39 @@ def test_of_several_studies_the_one_that_runs_is_watched_or_they_are_listed(half
     assert re.search(rf"{one.study_id} +unknown +1 +none yet", console.file.getvalue())  # type: ignore[attr-defined]
 
 
+def test_a_driver_that_was_killed_long_ago_is_lost_by_the_stores_clock(half: StudyFiles, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    one, two = (earlier(half, store, ("base-",), name) for name in ("a-00000000", "b-00000000"))
+    driver(one, 3)
+    told = store / one.folder / "driver.json"
+    os.utime(told, (told.stat().st_mtime - 3600,) * 2)
+    listed = find(str(store), None)
+    assert isinstance(listed, list) and [entry.state for entry in listed] == ["lost", "unknown"]
+    driver(two, 3, age_s=7200)  # by a machine whose clock is two hours behind
+    found = find(str(store), None)
+    assert isinstance(found, StudyFiles) and found.study_id == two.study_id
+
+
+def test_a_damaged_study_is_told_in_its_row_and_the_others_are_listed(half: StudyFiles, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    names = ("a-00000000", "b-00000000", "c-00000000")
+    one, two, three = (earlier(half, store, ("base-",), name) for name in names)
+    one.put("trials.json", b"{}")
+    two.put("verdict.json", b"[" * 100_000)
+    three.put("verdict.json", b'{"verdict": "INCONCLUSIVE"}')
+    listed = find(str(store), None)
+    assert listed == [
+        Listed(one.study_id, "unknown", None, None, damaged=True),
+        Listed(two.study_id, "unknown", 1, None, damaged=True),
+        Listed(three.study_id, "unknown", 1, "INCONCLUSIVE"),
+    ]
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(listing(str(store), listed))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"a-00000000 +unknown +\? +damaged; see: store verify", text), text
+    assert Watcher(two).look().verdict is None
+
+
 def test_a_finished_study_shows_its_verdict(whole: StudyFiles) -> None:
     driver(whole, 9, state="finished")
     look = Watcher(whole).look()
@@ -304,6 +370,46 @@ def test_a_finished_study_shows_its_verdict(whole: StudyFiles) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^verdict (INCONCLUSIVE|FALSIFIED|INVALID|SURVIVES)", done.stdout, re.M)
     assert "driver finished" in done.stdout and "report:" in done.stdout
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted"])
+def test_a_study_whose_driver_ended_without_a_verdict_is_over(half: StudyFiles, tmp_path: Path, state: str) -> None:
+    files = earlier(half, tmp_path / "store", ("base-",))
+    watcher = Watcher(files)
+    driver(files, 1)
+    assert not watcher.look().over
+    driver(files, 2, state=state)
+    assert watcher.look().over
+
+
+def test_trials_are_in_the_same_order_however_long_each_reading_takes(half: StudyFiles) -> None:
+    class Slow(ObservedStore):
+        def __init__(self, store: Store) -> None:
+            super().__init__(store, lambda *_: None)
+
+        def read(self, name: str) -> bytes:
+            time.sleep(random.random() / 20)
+            return super().read(name)
+
+    slow = Watcher(StudyFiles(Slow(half.store), half.study_id)).look()
+    assert slow.trials == Watcher(half).look().trials
+
+
+def test_a_medium_that_fails_at_the_first_look_is_one_line_and_exit_status_2(half: StudyFiles, tmp_path: Path) -> None:
+    files = earlier(half, tmp_path / "store", ("base-",))
+    commits = tmp_path / "store" / files.folder / "commits"
+    shutil.rmtree(commits)
+    commits.symlink_to("commits")
+    done = ddsweep("watch", files.store.uri)
+    assert done.returncode == 2 and done.stdout == ""
+    assert re.fullmatch(r"store file:\S+: Too many levels of symbolic links .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("every", ["nan", "inf", "0.5", "3601"])
+def test_a_wait_that_is_none_is_one_line_and_exit_status_2(half: StudyFiles, every: str) -> None:
+    done = ddsweep("watch", half.store.uri, "--every", every)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"--every: {every} is not from 1 to 3600 seconds\n"
 
 
 def test_a_study_that_is_not_there_is_one_line_and_exit_status_2(half: StudyFiles) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from storage.opening import FORMAT_NAME
+from storage.sealed import seal
 from sweeps import cli
-from tests.storage.small_store import STUDY, block, finished_study, grow_old, objects
+from tests.storage.small_store import STRANGE, STRANGE_LISTS, STUDY, block, finished_study, grow_old, objects
 from tests.sweeps.helpers import command
 
 Run = Callable[..., tuple[int, str, str]]
@@ -58,6 +60,35 @@ def test_what_a_stranger_wrote_does_not_drive_the_terminal(run: Run, tmp_path: P
     files.put("verdict.json", b'{"verdict": "\\u001b]0;x\\u0007[red]FALSIFIED[/red]"}')
     status, out, _ = run("ls", str(tmp_path))
     assert status == 0 and "\x1b" not in out and "⟨U+001B⟩" in out and "[red]FALSIFIED[/red]" in out
+
+
+@pytest.mark.parametrize("state", ["\x1b]0;pwn\x07[red]x[/red]", "a[/b]"])
+def test_a_state_that_a_stranger_wrote_does_not_drive_the_terminal(run: Run, tmp_path: Path, state: str) -> None:
+    files, _ = finished_study(str(tmp_path))
+    files.put("driver.json", json.dumps({"state": state}).encode())
+    status, out, _ = run("ls", str(tmp_path))
+    assert status == 0 and "\x1b" not in out and state[-5:] in out
+
+
+@pytest.mark.parametrize("name", ["commits/t1.json", "trials.json"])
+def test_what_is_sealed_and_of_another_shape_is_told_by_every_verb(run: Run, tmp_path: Path, name: str) -> None:
+    files, _ = finished_study(str(tmp_path))
+    for said in STRANGE_LISTS if name == "trials.json" else STRANGE:
+        files.store.overwrite(f"{files.folder}/{name}", seal(said))
+        status, out, _ = run("ls", str(tmp_path))
+        assert status == 0 and "1 damaged; see: store verify" in out
+        status, out, _ = run("verify", str(tmp_path))
+        assert status == 1 and f"altered: {files.folder}/{name}: " in out
+        status, out, _ = run("gc", str(tmp_path), "--older-than", "0")
+        assert status == 0 and "blocks are all kept" in out and name in out
+
+
+def test_verify_names_what_lies_under_a_name_of_no_object(run: Run, tmp_path: Path) -> None:
+    finished_study(str(tmp_path))
+    (tmp_path / "my notes.txt").write_text("a person's")
+    status, out, _ = run("verify", str(tmp_path))
+    assert status == 1 and out.startswith("orphaned: my notes.txt: ")
+    assert "1 objects belong to nothing" in run("ls", str(tmp_path))[1]
 
 
 def test_verify_exits_1_with_a_line_for_each_thing_that_is_wrong(run: Run, tmp_path: Path) -> None:
@@ -108,6 +139,9 @@ def test_a_store_that_cannot_be_read_is_one_line_and_exit_2(run: Run, tmp_path: 
         (str(tmp_path / "empty"), "there is no store here"),
         (str(tmp_path / "other"), "its format is 'ddsweep-store/2', this version reads 'ddsweep-store/1'"),
         ("ftp://x/y", "not supported"),
+        ("~nosuchuser/x", "is no address"),
+        ("file:///tmp/a%00b", "null byte"),
+        ("file:///studies/foo", "there is no store here"),
         ("s3://bucket/../x", "segment"),
         ("s3://bucket/" + "x" * 2000, "512"),
         (f"s3://bucket/{port}", "cannot be reached"),
