@@ -29,12 +29,14 @@ demo: $(INSTALLED) ## one real study from a YAML file to a verdict; installs wha
 	@.venv/bin/ddsweep run sweeps/studies/demo.yaml
 
 .PHONY: test
-# Clocks and peaks of memory want the machine for themselves; the others share its cores.
+# Sessions of Ray are started in processes of their own, two side by side; clocks and peaks of memory have the machine
+# for themselves.
 test: .venv/.installed-dev ## run the whole test suite (ARGS="-m 'not slow'" leaves out the slow ones)
 ifdef ARGS
 	@.venv/bin/python -m pytest $(ARGS)
 else
-	@status=0; .venv/bin/python -m pytest -n 2 --dist loadfile -m 'not alone and not faults' || status=1; \
+	@status=0; for kind in 'not ray and not alone' ray; do \
+		.venv/bin/python -m pytest -n 2 --dist loadfile -m "$$kind and not faults" || status=1; done; \
 		.venv/bin/python -m pytest -m 'alone and not faults' || status=1; exit $$status
 endif
 

@@ -17,6 +17,8 @@ import pytest
 
 from tests.cluster.asking import ask, submit_by_hand
 
+pytestmark = pytest.mark.ray
+
 ROOT = Path(__file__).parents[2]
 LINES, STATUS = 24, 7
 

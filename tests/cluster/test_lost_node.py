@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 from tests.cluster.nodes import Nodes, namespaces_work, nodes
 from tests.sweeps.helpers import STUDIES, command
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 BUCKET, SECRET = "lost", "planted-secret-of-the-store"
 TRIAL = "ray::ResourceTrainable"

@@ -10,6 +10,8 @@ import pytest
 
 from tests.cluster.nodes import namespaces_work, nodes
 
+pytestmark = pytest.mark.ray
+
 
 def links() -> str:
     return subprocess.run("ip -brief link; ip netns", shell=True, capture_output=True, text=True, check=False).stdout

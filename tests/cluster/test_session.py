@@ -20,6 +20,8 @@ from dd_core.errors import InputError
 from tests.cluster.nodes import free_port, head_alone
 from tests.sweeps.outside import Ports, ray_folder
 
+pytestmark = pytest.mark.ray
+
 
 def test_a_session_that_is_there_is_used_and_left_running():
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)

@@ -28,7 +28,7 @@ from tests.cluster.nodes import head_alone
 from tests.sweeps.helpers import smoke
 from tests.sweeps.outside import Secrets, ray_folder
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "sweeps" / "studies" / "smoke.yaml"

@@ -23,6 +23,8 @@ from judges.pool import PoolClient, start_pool, stop_pool
 from sweeps.remote import score_remotely
 from tests.chat_server import ChatServer, Reply, error, said
 
+pytestmark = pytest.mark.ray
+
 TOKEN = "a-token-of-the-tests"
 
 

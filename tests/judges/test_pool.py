@@ -19,6 +19,8 @@ from dd_core.records import GoldClaim
 from judges import JudgeRow, make_judge
 from judges.pool import APP, ONGOING, QUEUED, PoolClient, pool_state, start_pool, stop_pool
 
+pytestmark = pytest.mark.ray
+
 NAMES = ("checklist", "delivery")
 CLAIM = GoldClaim(claim="The capital is Paris", accept=("Paris",))
 

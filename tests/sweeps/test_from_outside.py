@@ -30,7 +30,7 @@ from tests.chat_server import ChatServer, Reply, said
 from tests.sweeps.helpers import smoke
 from tests.sweeps.outside import Ports, Prometheus, Secrets, ray_folder, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 scraped = pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's prometheus")
 

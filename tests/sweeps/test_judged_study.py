@@ -21,7 +21,7 @@ from sweeps.plan import study_id
 from tests.chat_server import ChatServer, Reply, error, said
 from tests.sweeps.helpers import smoke
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

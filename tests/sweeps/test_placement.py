@@ -14,6 +14,8 @@ from dd_core.errors import InputError
 from sweeps.run import run_study
 from tests.sweeps.helpers import smoke
 
+pytestmark = pytest.mark.ray
+
 
 def test_a_file_that_speaks_of_a_cluster_runs_on_one_machine(tmp_path: Path) -> None:
     """The labels are left out of account: the first trial starts, where Ray would have waited for a node for ever."""

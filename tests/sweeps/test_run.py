@@ -27,6 +27,8 @@ from storage.commits import StudyFiles
 from sweeps import StudyResult, run_study
 from tests.sweeps.helpers import ddsweep, smoke
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[None]:

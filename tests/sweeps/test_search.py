@@ -29,6 +29,8 @@ from tests.sweeps.helpers import smoke
 from tests.sweeps.light import LightTrial
 from tests.sweeps.test_schedule import HALVING
 
+pytestmark = pytest.mark.ray
+
 SPACE = {
     "learning_rate": {"low": 1.0e-3, "high": 1.0e-2, "log": True},
     "target_modules": ["attention", "all"],

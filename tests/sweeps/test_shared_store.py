@@ -18,6 +18,8 @@ from storage.commits import StudyFiles
 from sweeps.run import _reached_by_all, run_study
 from tests.sweeps.helpers import smoke
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:

@@ -25,6 +25,8 @@ from storage.blocks import Blocks
 from sweeps.checkpoints import BlockCheckpoints
 from sweeps.train import fitter
 
+pytestmark = pytest.mark.ray
+
 SUBJECT = "tiny-llama"
 SFT = LoraSftConfig(learning_rate=1e-2, epochs=2, batch_size=4, gradient_accumulation=2)
 

@@ -329,6 +329,7 @@ def served(here: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process.wait(timeout=60)
 
 
+@pytest.mark.ray
 def test_a_served_pool_scores_a_file_and_stops_at_ctrl_c(
     here: Path, served: tuple[str, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
