@@ -94,9 +94,14 @@ def submit_and_kill(cluster: Nodes, s3: Any, endpoint: str, token: str, log: Pat
             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environ, text=True,
         )  # fmt: skip
         try:
-            until(lambda: len(commits(s3)) >= 2, 100, process, log)
-            running = [i for i in (1, 2) if cluster.runs(i, TRIAL)]
-            assert running, "no worker has the trial"
+            running: list[int] = []
+
+            def at_work() -> bool:
+                """Whether a worker has a trial after the second; it has none while one actor follows another."""
+                running[:] = [i for i in (1, 2) if cluster.runs(i, TRIAL)]
+                return bool(running) and len(commits(s3)) >= 2
+
+            until(at_work, 100, process, log)
             assert not cluster.runs(0, TRIAL), "the head has a trial"
             cluster.kill(running[0])
             assert process.wait(150) == 4, log.read_text()
