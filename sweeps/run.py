@@ -46,6 +46,9 @@ from sweeps.shell import log_file
 from sweeps.train import check_workers
 
 DEFAULT_STORE = "ddsweep-store"
+HOLD_S = 1.0
+"""How long Tune, of which a step takes some tenths of a second, may take to come to its next one."""
+
 STOP_POOL_S = 4.0
 """What of the 10 s in which Ctrl-C ends a run its judge pool has; with the last heartbeat and Ray it takes 3 s."""
 
@@ -240,7 +243,7 @@ def _trials(
     from ray.util.queue import Queue
 
     from judges.pool import APP, PoolClient, start_pool, stop_pool
-    from sweeps.search import Context, run_trials
+    from sweeps.search import Brake, Context, run_trials
 
     judges = with_twins(study.judges)
     # Runs that share a cluster have pools of their own, save two of one study: they ask the same judges.
@@ -262,10 +265,11 @@ def _trials(
         PoolClient(judges, app), events, manifest["created"],
     )  # fmt: skip
     failure: list[BaseException] = []
+    brake = Brake()
 
     def work() -> None:
         try:
-            run_trials(study, context, found=found)
+            run_trials(study, context, found=found, brake=brake)
         except BaseException as error:
             failure.append(error)
 
@@ -295,6 +299,8 @@ def _trials(
         if failure:
             raise failure[0]
     finally:
+        if thread.is_alive():
+            brake.pull(HOLD_S)
         if not here:
             heart.look()
         if not heart.superseded:  # else the pool is the newer run's

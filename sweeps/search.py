@@ -7,6 +7,7 @@ is pickled, and `Tuner.restore` is not used: to resume is to run again.
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -246,16 +247,39 @@ def _label(trial: Any) -> str:
     return str(trial.config["label"])
 
 
+class Brake(tune.Callback):
+    """Holds Tune for good, between two of its steps: a thread that is inside Ray when the session ends takes the
+    process along, with status 1 and without a word. Pickles as a new one."""
+
+    def __init__(self) -> None:
+        self._pulled, self._held = threading.Event(), threading.Event()
+
+    def __reduce__(self) -> tuple[type[Brake], tuple[()]]:
+        return Brake, ()
+
+    def pull(self, within_s: float) -> None:
+        """Returns as soon as Tune is held, and after `within_s` all the same."""
+        self._pulled.set()
+        self._held.wait(within_s)
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self._pulled.is_set():
+            self._held.set()
+            threading.Event().wait()
+
+
 def run_trials(
     study: Study,
     context: Context,
     trainable: type[WarmTrial] = WarmTrial,
     found: Mapping[str, dict[str, Any]] | None = None,
+    brake: Brake | None = None,
 ) -> None:
     """Runs every trial of the study that has no commit yet. Blocks until all are committed.
 
     Args:
         found: as of `GenerationSearcher`.
+        brake: by which another thread ends this one, before it ends the Ray session.
 
     Raises:
         StudyFailed: nothing can be confirmed, or a fault of the machine outlasted its retries.
@@ -280,7 +304,8 @@ def run_trials(
                 trial_name_creator=_label, trial_dirname_creator=_label,
             ),
             run_config=tune.RunConfig(
-                name=context.study_id, storage_path=scratch, verbose=0, callbacks=[*loggers, Forgetting()],
+                name=context.study_id, storage_path=scratch, verbose=0,
+                callbacks=[*loggers, Forgetting(), brake or Brake()],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

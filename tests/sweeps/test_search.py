@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from sweeps.journal import write_journal
 from sweeps.loggers import check_loggers, folder_of, places
 from sweeps.plan import make_manifest, study_id
 from sweeps.schedule import Schedule
-from sweeps.search import Context, GenerationSearcher, run_trials
+from sweeps.search import Brake, Context, GenerationSearcher, run_trials
 from tests.sweeps.helpers import smoke
 from tests.sweeps.light import LightTrial
 from tests.sweeps.test_schedule import HALVING
@@ -184,3 +187,21 @@ def test_a_logger_that_cannot_begin_is_one_line(done, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InputError, match="resources.loggers: wandb cannot begin"):
         run(asked(loggers=["wandb"]), str(tmp_path / "store"))
+
+
+def test_tune_that_is_held_takes_no_further_step() -> None:
+    brake, steps = Brake(), list[int]()
+
+    def step_on() -> None:
+        while True:
+            brake.on_step_begin(len(steps), [])
+            steps.append(len(steps))
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=step_on, daemon=True)
+    thread.start()
+    brake.pull(5.0)
+    n = len(steps)
+    time.sleep(0.1)
+    assert len(steps) == n and thread.is_alive()
+    assert isinstance(pickle.loads(pickle.dumps(brake)), Brake)
