@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,7 +20,7 @@ from dd_core.objectives import chosen
 from dd_core.study import Study, parse_study
 from storage.base import check_name
 from storage.commits import StudyFiles
-from storage.inventory import READERS, json_object
+from storage.inventory import json_object, workers
 from sweeps.driver import BEAT_S, Driver, read_driver
 from sweeps.interim import Shift, base_rows, interim_shift
 from sweeps.plan import TrialSpec, outline, slot
@@ -206,7 +205,7 @@ class Watcher:
         except IntegrityError as error:
             names = []
             damaged.append(str(error))
-        with ThreadPoolExecutor(READERS) as pool:
+        with workers() as pool:
             new = [trial_id for trial_id in names if trial_id not in self._commits]
             damaged += _take_each(new, pool.map(self._commit, new), self._commits)
             # Trials of the search are compared with the base, which an object of another name may hold.

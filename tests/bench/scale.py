@@ -14,7 +14,6 @@ import statistics
 import tempfile
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,10 +157,10 @@ def on(n: int) -> Row:
     if len(ends) != 2 * counted:
         raise RuntimeError(f"{len(ends)} trials of {2 * counted} ended")
     rate = counted / (ends[-1] - ends[counted - 1])
-    cost = Counter({kind: 0.0 for kind in ("driver", "actors", "judges", "ray")})
+    cost = dict.fromkeys(("driver", "actors", "judges", "ray"), 0.0)
     for (kind, pid), spent in used[1].items():
-        cost[kind] += (spent - used[0].get((kind, pid), 0.0)) / counted  # type: ignore[assignment]
-    return Row(n, counted, rate, *(cost[kind] for kind in ("driver", "actors", "judges", "ray")))
+        cost[kind] += (spent - used[0].get((kind, pid), 0.0)) / counted
+    return Row(n, counted, rate, *cost.values())
 
 
 def _cpu_seconds() -> dict[tuple[str, int], float]:

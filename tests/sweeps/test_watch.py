@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from dd_core.errors import InputError
 from storage import Store, open_store
@@ -75,10 +75,15 @@ def driver(files: StudyFiles, beats: int, state: str = "running", age_s: float =
     files.put("driver.json", json.dumps(told).encode())
 
 
+def printed(width: int, *parts: RenderableType) -> str:
+    """What a terminal of that width shows."""
+    out = io.StringIO()
+    Console(width=width, file=out, highlight=False).print(*parts, sep="\n")
+    return out.getvalue()
+
+
 def shown(watcher: Watcher, width: int = 120, once: bool = False) -> str:
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(frame(watcher.look(once), width, 60))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return printed(width, frame(watcher.look(once), width, 60))
 
 
 class Time:
@@ -191,10 +196,7 @@ def test_names_and_errors_from_a_store_neither_colour_nor_move_anything(width: i
     verdict = {"verdict": EVIL, "reasons": [EVIL, 3]}
     pulse = Pulse(True, EVIL, EVIL)
     look = Look("x", "s3://b", EVIL, EVIL, pulse, (now,), (tried, failed), tried, 1.0, 2.0, 1, verdict, (EVIL,))
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(frame(look, width))
-    console.print(listing("s3://b", [Listed("x", "unknown", 1, EVIL)]))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = printed(width, frame(look, width), listing("s3://b", [Listed("x", "unknown", 1, EVIL)]))
     assert {char for char in text if unicodedata.category(char) in ("Cc", "Cf")} == {"\n"}
     assert "⟨U+001B⟩" in text and "[red]red[/red]" in text
 
@@ -224,9 +226,7 @@ def test_a_long_study_fits_into_24_lines_with_the_mark_and_what_is_worked_on(now
         "facts-1a2b3c4d", "s3://b", "humbler", "assert", pulse, tuple(generations), tuple(trials), trials[0], 1.0, 2.0,
         2, None, (),
     )  # fmt: skip
-    console = Console(width=80, file=io.StringIO(), highlight=False)
-    console.print(frame(look, 80, 23))
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    lines = printed(80, frame(look, 80, 23)).splitlines()
     assert len(lines) <= 23
     text = "\n".join(lines)
     assert INTERIM in " ".join(text.split()) and f"▸ {names[now]} " in text and "search-1-29" in text
